@@ -1,0 +1,1 @@
+"""Puts rendered faces back on the source."""

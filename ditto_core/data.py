@@ -1,0 +1,259 @@
+"""What flows between the stages: one frozen dataclass per socket.
+
+Shapes use N for output frames, S for source frames, K for keypoints. Pictures are RGB uint8 (H, W, 3)
+until they leave the pack. Every stage output names the engine that made it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from .errors import InputError
+from .sequences import LazySequence
+
+if TYPE_CHECKING:
+    from .engine import Engine
+
+FaceRule = Literal["largest", "from left", "nearest"]
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Sound as it was recorded: float32 (channels, samples), nominally in -1..1."""
+
+    samples: Tensor
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        return self.samples.shape[-1] / self.rate
+
+    def frame_count(self, fps: Fraction) -> int:
+        """Frames needed to cover the sound: ceil(seconds * fps), exactly."""
+        return math.ceil(Fraction(self.samples.shape[-1], self.rate) * fps)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The picture or video of a person: lazily read RGB uint8 (S, H, W, 3).
+
+    `fps` is None for a still picture.
+    """
+
+    frames: LazySequence
+    fps: Fraction | None = None
+    name: str = "source"
+
+
+@dataclass(frozen=True)
+class FaceChoice:
+    """Which face to animate when there are several.
+
+    `largest`; `from left` takes number `index` counted from 0 at the left; `nearest` takes the one
+    closest to `point`, given as fractions (x, y) of the picture's width and height.
+    """
+
+    rule: FaceRule = "largest"
+    index: int = 0
+    point: tuple[float, float] = (0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class AvatarOptions:
+    """How a source is registered.
+
+    max_size: longest side in pixels, larger sources are scaled down. template_n_frames: frames used of a
+    video, -1 for all. crop_scale, crop_vx_ratio, crop_vy_ratio, crop_do_rotate: the square face crop
+    (side relative to the face's extent, offset in fractions of the side, upright or not).
+    """
+
+    max_size: int = 1920
+    template_n_frames: int = -1
+    crop_scale: float = 2.3
+    crop_vx_ratio: float = 0.0
+    crop_vy_ratio: float = -0.125
+    crop_do_rotate: bool = True
+    face: FaceChoice = field(default_factory=FaceChoice)
+
+    def __post_init__(self) -> None:
+        if self.max_size < 64:
+            raise InputError(f"max_size is {self.max_size}; it must be at least 64 pixels.")
+        if self.template_n_frames < -1 or self.template_n_frames == 0:
+            raise InputError("template_n_frames must be -1 (all frames) or at least 1.")
+        if not 1.0 <= self.crop_scale <= 5.0:
+            raise InputError(f"crop_scale is {self.crop_scale}; it must be between 1 and 5.")
+
+
+@dataclass(frozen=True)
+class MotionOptions:
+    """How motion is drawn from speech. The same seed gives the same motion on every device."""
+
+    seed: int = 0
+    fps: Fraction = Fraction(25)
+    blinks: bool = True
+
+
+@dataclass(frozen=True)
+class StitchOptions:
+    """How sampled motion is put on the avatar.
+
+    mouth_amount scales the mouth's movement, head_amount the head's (0 keeps it still). fade_in and
+    fade_out are frames over which the motion comes from and returns to rest, -1 for none. drive_eye None
+    means: blinks from the engine for a picture, from the person for a video.
+    """
+
+    mouth_amount: float = 1.0
+    head_amount: float = 1.0
+    fade_in: int = -1
+    fade_out: int = -1
+    drive_eye: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("mouth_amount", self.mouth_amount), ("head_amount", self.head_amount)):
+            if not 0.0 <= value <= 2.0:
+                raise InputError(f"{name} is {value}; it must be between 0 and 2.")
+
+
+@dataclass(frozen=True)
+class BlendOptions:
+    """How the rendered face is put back: amount 0 (original) .. 1 (rendered); feather as a fraction
+    of the crop's shorter side over which the rendered face fades out at its border."""
+
+    amount: float = 1.0
+    feather: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.amount <= 1.0:
+            raise InputError(f"The blend amount is {self.amount}; it must be between 0 and 1.")
+        if not 0.0 <= self.feather <= 0.5:
+            raise InputError(f"The feather is {self.feather}; it must be between 0 and 0.5.")
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """A registered source. Engines subclass it to keep what they know about the face.
+
+    landmarks: (S, P, 2) pixels of the source frame. crop_to_original: (S, 3, 3) maps pixels of the square
+    face crop of side `crop_size` to pixels of the frame. notes: what the user should know (bridged frames,
+    a strongly turned head, …).
+    """
+
+    engine: Engine
+    frames: LazySequence
+    fps: Fraction | None
+    landmarks: Tensor
+    crop_to_original: Tensor
+    crop_size: int
+    notes: tuple[str, ...]
+
+    @property
+    def is_video(self) -> bool:
+        return self.fps is not None
+
+
+@dataclass(frozen=True)
+class SpeechFeatures:
+    """What a speech encoder heard: float32 (rows, C) at `rate` rows a second."""
+
+    engine: Engine
+    values: Tensor
+    rate: Fraction
+    encoder: str
+    audio: Audio
+
+
+@dataclass(frozen=True)
+class Motion:
+    """Motion of face and head: float32 (N, C) at `fps`; `channels` names the columns."""
+
+    engine: Engine
+    values: Tensor
+    fps: Fraction
+    channels: tuple[str, ...]
+    audio: Audio
+
+
+@dataclass(frozen=True)
+class Keypoints:
+    """Source and driving keypoints.
+
+    source: (S, K, 3), driving: (N, K, 3), both lazy float32; source_index: (N,) int64, the source frame of
+    each output frame; motion: the motion after fades, amounts and overrides.
+    """
+
+    engine: Engine
+    avatar: Avatar
+    motion: Motion
+    source: LazySequence
+    driving: LazySequence
+    source_index: Tensor
+
+
+@dataclass(frozen=True)
+class FeatureVolumes:
+    """Warped features, lazy (N, …); what an item is depends on the engine."""
+
+    engine: Engine
+    keypoints: Keypoints
+    values: LazySequence
+
+
+@dataclass(frozen=True)
+class FaceCrops:
+    """Rendered faces: lazy RGB uint8 (N, h, w, 3).
+
+    crop_to_original: (S, 3, 3) maps a crop's pixels to the source frame's. mask: (h, w) float32 in 0..1,
+    where the rendered face counts.
+    """
+
+    engine: Engine
+    keypoints: Keypoints
+    images: LazySequence
+    crop_to_original: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Finished pictures: lazy RGB uint8 (N, H, W, 3) at `fps`, with the sound they belong to."""
+
+    images: LazySequence
+    fps: Fraction
+    audio: Audio | None = None
+
+    @property
+    def height(self) -> int:
+        return self.images.shape[0]
+
+    @property
+    def width(self) -> int:
+        return self.images.shape[1]
+
+
+def as_fps(value: float | str | Fraction) -> Fraction:
+    """A frame rate as an exact fraction: 25, 29.97 -> 30000/1001, "30000/1001"."""
+    try:
+        exact = Fraction(value)
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
+        raise InputError(f"{value!r} is no frame rate; use a number such as 25.") from error
+    ntsc = Fraction(round(exact) * 1000, 1001)
+    fps = ntsc if exact != ntsc and abs(exact - ntsc) < Fraction(1, 200) else exact
+    fps = fps.limit_denominator(1001)
+    if not 1 <= fps <= 120:
+        raise InputError(f"The frame rate is {float(fps):g}; it must be between 1 and 120.")
+    return fps
+
+
+def as_frame_tensor(values: Tensor) -> Tensor:
+    """Check that `values` is RGB uint8 (N, H, W, 3)."""
+    if values.dtype != torch.uint8 or values.ndim != 4 or values.shape[-1] != 3:
+        raise InputError(
+            f"Frames must be RGB uint8 (N, H, W, 3); these are {values.dtype} {tuple(values.shape)}."
+        )
+    return values

@@ -1,0 +1,78 @@
+"""The interface every engine implements: six stages, from a source and speech to rendered faces.
+
+register -> encode_speech -> sample_motion -> stitch -> warp -> decode, then `blend.put_back`, which is
+shared. Registration and motion compute at once; warp and decode return lazy sequences.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, Protocol
+
+from .data import (
+    Audio,
+    Avatar,
+    AvatarOptions,
+    FaceCrops,
+    FeatureVolumes,
+    Keypoints,
+    Motion,
+    MotionOptions,
+    Source,
+    SpeechFeatures,
+    StitchOptions,
+)
+from .errors import EngineError
+from .host import Host
+
+
+class Engine(ABC):
+    """One talking-head system behind the shared stages."""
+
+    name: ClassVar[str]
+    """Short name used in options and error messages."""
+
+    label: ClassVar[str]
+    """What the user sees, with the quality he can expect."""
+
+    @abstractmethod
+    def register(self, source: Source, options: AvatarOptions, host: Host) -> Avatar:
+        """Find the face in every source frame and prepare what rendering needs."""
+
+    @abstractmethod
+    def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
+        """Turn sound into speech features."""
+
+    @abstractmethod
+    def sample_motion(
+        self, avatar: Avatar, speech: SpeechFeatures, options: MotionOptions, host: Host
+    ) -> Motion:
+        """Draw the motion of face and head from speech: exactly ceil(seconds * fps) frames."""
+
+    @abstractmethod
+    def stitch(self, avatar: Avatar, motion: Motion, options: StitchOptions) -> Keypoints:
+        """Put the motion on the avatar."""
+
+    @abstractmethod
+    def warp(self, keypoints: Keypoints) -> FeatureVolumes:
+        """Move the source's appearance to the driving keypoints, lazily."""
+
+    @abstractmethod
+    def decode(self, volumes: FeatureVolumes) -> FaceCrops:
+        """Turn warped features into face pictures, lazily."""
+
+
+class MadeByEngine(Protocol):
+    """Any stage output."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+
+def common_engine(*outputs: MadeByEngine) -> Engine:
+    """The engine that made all of these stage outputs, or an `EngineError` when they differ."""
+    names = {type(output).__name__: output.engine.label for output in outputs}
+    if len({output.engine.name for output in outputs}) > 1:
+        made = ", ".join(f"{kind} by {label}" for kind, label in names.items())
+        raise EngineError(f"These come from different engines: {made}. Connect one engine to both branches.")
+    return outputs[0].engine

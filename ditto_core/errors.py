@@ -1,0 +1,31 @@
+"""The errors of the pack: each says what happened and what the user can do about it."""
+
+from __future__ import annotations
+
+
+class DittoError(Exception):
+    """Anything a user can cause or fix. The message is complete: show it as it is."""
+
+
+class InputError(DittoError):
+    """A value, a picture, a recording or an option that cannot be used."""
+
+
+class MediaError(DittoError):
+    """A file that cannot be read or written."""
+
+
+class FaceNotFoundError(DittoError):
+    """No face where one is needed; the message lists what was tried."""
+
+
+class EngineError(DittoError):
+    """An engine that is unknown, not ready, or mixed with the output of another one."""
+
+
+class ModelError(DittoError):
+    """A model file that is missing, damaged, or not what its name says."""
+
+
+class Interrupted(DittoError):
+    """The user stopped the work; nothing is left half done."""

@@ -1,0 +1,59 @@
+"""What the pack asks of the program around it: progress, interruption, device, folders, memory.
+
+Everything has a plain default, so `Host()` is all a script needs. ComfyUI's adapter lives in `nodes/`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from .errors import InputError
+
+
+class Releasable(Protocol):
+    """A loaded model that can give its memory back and load itself again on its next use."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def release(self) -> None: ...
+
+
+class Host:
+    """Default host: silent, never interrupted, on the CPU, models under `DITTO_MODELS`."""
+
+    device: torch.device = torch.device("cpu")
+
+    def progress(self, stage: str, done: int, total: int, preview: torch.Tensor | None = None) -> None:
+        """Report that `done` of `total` units of `stage` are finished.
+
+        `preview` is the newest picture, uint8 (H, W, 3) RGB. Called once per batch. A host may raise
+        from here to interrupt.
+        """
+
+    def check_interrupted(self) -> None:
+        """Raise when the user asked to stop. Called at least once per batch."""
+
+    def notice(self, message: str) -> None:
+        """Tell the user something he should see that is no error."""
+
+    def model_folders(self) -> list[Path]:
+        """Folders searched for checkpoints, best first."""
+        chosen = os.environ.get("DITTO_MODELS")
+        return [Path(chosen)] if chosen else [Path("models") / "ditto"]
+
+    def manage(self, model: Releasable) -> None:
+        """Hand a loaded model to the host, which may call its `release` when memory is short."""
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise an `InputError` unless low <= value <= high."""
+    if not low <= value <= high:
+        raise InputError(f"{name} is {value}; it must be between {low} and {high}.")

@@ -1,0 +1,1 @@
+"""The Lite engine: draft lip sync on a CPU, no downloads."""

@@ -1,0 +1,75 @@
+"""Runners: one call for a network, whatever executes it."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor
+
+from ..errors import ModelError
+
+
+class Runner(Protocol):
+    """A network behind one call: named tensors in, named tensors out."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def nbytes(self) -> int: ...
+
+    def __call__(self, **inputs: Tensor) -> dict[str, Tensor]: ...
+
+    def release(self) -> None: ...
+
+
+class OnnxRunner:
+    """A network in an ONNX file, on the CPU. It loads on its first call and again after `release`."""
+
+    def __init__(self, path: Path, *, threads: int = 1) -> None:
+        self.path = path
+        self.threads = threads
+        self._session: onnxruntime.InferenceSession | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def nbytes(self) -> int:
+        return self.path.stat().st_size
+
+    def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
+        session = self._load()
+        feed = {name: np.ascontiguousarray(value.numpy()) for name, value in inputs.items()}
+        names = [output.name for output in session.get_outputs()]
+        results = session.run(names, feed)
+        return {name: torch.from_numpy(np.asarray(value)) for name, value in zip(names, results, strict=True)}
+
+    def release(self) -> None:
+        with self._lock:
+            self._session = None
+
+    def _load(self) -> onnxruntime.InferenceSession:
+        with self._lock:
+            if self._session is None:
+                self._session = _open_session(self.path, self.threads)
+            return self._session
+
+
+def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    if not path.is_file():
+        raise ModelError(f"The model file {path.name} is missing from {path.parent}. Reinstall the pack.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own classes, all plain Exceptions
+        raise ModelError(f"The model file {path} cannot be loaded: {error}") from error

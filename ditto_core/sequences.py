@@ -1,0 +1,113 @@
+"""Lazy sequences: pictures or volumes that are computed in batches when somebody asks for them.
+
+A stage returns such a sequence instead of its whole output, so that memory does not grow with the
+length of a clip. `seq[a:b]` gives a tensor of the items a..b-1, `seq[i]` one item. Asking twice computes
+twice: pull a sequence through once, in order, with `batches`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from typing import overload
+
+import torch
+from torch import Tensor
+
+from .errors import InputError
+
+DEFAULT_BATCH = 8
+
+
+class LazySequence(ABC):
+    """A length, the shape and dtype of one item, and items on demand."""
+
+    def __init__(self, length: int, shape: tuple[int, ...], dtype: torch.dtype) -> None:
+        self.length = length
+        self.shape = shape
+        self.dtype = dtype
+
+    @abstractmethod
+    def compute(self, start: int, stop: int) -> Tensor:
+        """Items start..stop-1 as a tensor (stop - start, *shape); 0 <= start < stop <= length."""
+
+    def __len__(self) -> int:
+        return self.length
+
+    @overload
+    def __getitem__(self, key: int) -> Tensor: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> Tensor: ...
+
+    def __getitem__(self, key: int | slice) -> Tensor:
+        if isinstance(key, slice):
+            start, stop, step = key.indices(self.length)
+            if step != 1:
+                raise InputError("A lazy sequence is read forwards, one after the other (step 1).")
+            if stop <= start:
+                return torch.empty((0, *self.shape), dtype=self.dtype)
+            return self.compute(start, stop)
+        index = key + self.length if key < 0 else key
+        if not 0 <= index < self.length:
+            raise IndexError(f"item {key} of a sequence of {self.length}")
+        return self.compute(index, index + 1)[0]
+
+    def batches(self, size: int = DEFAULT_BATCH) -> Iterator[Tensor]:
+        """All items in order, `size` at a time."""
+        for start in range(0, self.length, size):
+            yield self.compute(start, min(start + size, self.length))
+
+
+class TensorSequence(LazySequence):
+    """A tensor that is in memory already."""
+
+    def __init__(self, values: Tensor) -> None:
+        super().__init__(len(values), tuple(values.shape[1:]), values.dtype)
+        self.values = values
+
+    def compute(self, start: int, stop: int) -> Tensor:
+        return self.values[start:stop]
+
+
+class ComputedSequence(LazySequence):
+    """Items from a function `(start, stop) -> tensor`."""
+
+    def __init__(
+        self,
+        function: Callable[[int, int], Tensor],
+        length: int,
+        shape: tuple[int, ...],
+        dtype: torch.dtype,
+    ) -> None:
+        super().__init__(length, shape, dtype)
+        self.function = function
+
+    def compute(self, start: int, stop: int) -> Tensor:
+        return self.function(start, stop)
+
+
+class GatheredSequence(LazySequence):
+    """The items of another sequence in the order of `index`, neighbours fetched together."""
+
+    def __init__(self, source: LazySequence, index: Tensor) -> None:
+        super().__init__(len(index), source.shape, source.dtype)
+        self.source = source
+        self.index = index
+
+    def compute(self, start: int, stop: int) -> Tensor:
+        wanted = self.index[start:stop]
+        low, high = int(wanted.min()), int(wanted.max())
+        if high - low < 2 * (stop - start):
+            return self.source[low : high + 1][wanted - low]
+        return torch.stack([self.source[int(i)] for i in wanted])
+
+
+def mirror_index(count: int, length: int) -> Tensor:
+    """Which of `length` source frames each of `count` output frames uses, there and back again.
+
+    Even passes run forwards, odd passes backwards; the end frames are shown twice in a row.
+    """
+    position = torch.arange(count)
+    turn, rest = position // length, position % length
+    return torch.where(turn % 2 == 0, rest, length - rest - 1)
