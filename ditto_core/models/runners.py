@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime
@@ -34,7 +34,7 @@ class OnnxRunner:
     def __init__(self, path: Path, *, threads: int = 1) -> None:
         self.path = path
         self.threads = threads
-        self._session: onnxruntime.InferenceSession | None = None
+        self._session: Any = None  # onnxruntime carries no types
         self._lock = threading.Lock()
 
     @property
@@ -48,25 +48,25 @@ class OnnxRunner:
     def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
         session = self._load()
         feed = {name: np.ascontiguousarray(value.numpy()) for name, value in inputs.items()}
-        names = [output.name for output in session.get_outputs()]
-        results = session.run(names, feed)
+        names: list[str] = [output.name for output in session.get_outputs()]
+        results: list[Any] = session.run(names, feed)
         return {name: torch.from_numpy(np.asarray(value)) for name, value in zip(names, results, strict=True)}
 
     def release(self) -> None:
         with self._lock:
             self._session = None
 
-    def _load(self) -> onnxruntime.InferenceSession:
+    def _load(self) -> Any:
         with self._lock:
             if self._session is None:
                 self._session = _open_session(self.path, self.threads)
             return self._session
 
 
-def _open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _open_session(path: Path, threads: int) -> Any:
     if not path.is_file():
         raise ModelError(f"The model file {path.name} is missing from {path.parent}. Reinstall the pack.")
-    options = onnxruntime.SessionOptions()
+    options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     try:
