@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import onnxruntime
@@ -66,7 +66,7 @@ class OnnxRunner:
 def _open_session(path: Path, threads: int) -> Any:
     if not path.is_file():
         raise ModelError(f"The model file {path.name} is missing from {path.parent}. Reinstall the pack.")
-    options: Any = onnxruntime.SessionOptions()
+    options = cast(Any, onnxruntime).SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     try:

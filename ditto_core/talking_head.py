@@ -1,0 +1,97 @@
+"""The whole pipeline in one call: a picture or video of a person and speech in, finished frames out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .blend.put_back import put_back
+from .data import (
+    Audio,
+    AvatarOptions,
+    BlendOptions,
+    Frames,
+    MotionOptions,
+    Source,
+    StitchOptions,
+    as_fps,
+)
+from .engine import Engine
+from .engines import AUTO, load_engine
+from .host import Host
+from .media.sound import as_audio, read_audio
+from .media.source import as_source, open_source
+from .media.writer import VideoOptions, write_video
+
+PathOrPixels = str | PathLike[str] | NDArray[np.uint8] | Tensor
+PathOrSound = str | PathLike[str] | tuple[NDArray[np.float32] | Tensor, int]
+
+
+@dataclass(frozen=True)
+class TalkOptions:
+    """Every stage's options together."""
+
+    avatar: AvatarOptions = field(default_factory=AvatarOptions)
+    motion: MotionOptions = field(default_factory=MotionOptions)
+    stitch: StitchOptions = field(default_factory=StitchOptions)
+    blend: BlendOptions = field(default_factory=BlendOptions)
+    video: VideoOptions = field(default_factory=VideoOptions)
+
+
+def render(engine: Engine, source: Source, audio: Audio, options: TalkOptions, host: Host) -> Frames:
+    """Run the stages in order. The frames are lazy: they are rendered when they are read."""
+    avatar = engine.register(source, options.avatar, host)
+    for note in avatar.notes:
+        host.notice(note)
+    speech = engine.encode_speech(audio, host)
+    motion = engine.sample_motion(avatar, speech, options.motion, host)
+    keypoints = engine.stitch(avatar, motion, options.stitch)
+    crops = engine.decode(engine.warp(keypoints))
+    return put_back(crops, options.blend)
+
+
+def talk(
+    source: PathOrPixels,
+    audio: PathOrSound,
+    output: str | PathLike[str],
+    *,
+    engine: str = AUTO,
+    fps: float | str | Fraction | None = None,
+    seed: int | None = None,
+    max_size: int | None = None,
+    options: TalkOptions | None = None,
+    host: Host | None = None,
+) -> Path:
+    """Make the person in `source` speak `audio` and write the video to `output`.
+
+    source: a path to a picture or video, or RGB uint8 pixels (H, W, 3) or (S, H, W, 3). audio: a path, or
+    samples (T,) or (C, T) with their rate. fps, seed and max_size override the same fields of `options`.
+    Returns the path written. Raises a `DittoError` that says what to do when something cannot be used.
+    """
+    host = host or Host()
+    options = _with_overrides(options or TalkOptions(), fps, seed, max_size)
+    opened = (
+        open_source(source, options.motion.fps) if isinstance(source, (str, PathLike)) else as_source(source)
+    )
+    sound = read_audio(audio) if isinstance(audio, (str, PathLike)) else as_audio(*audio)
+    frames = render(load_engine(engine, host), opened, sound, options, host)
+    return write_video(frames, output, options.video, host)
+
+
+def _with_overrides(
+    options: TalkOptions, fps: float | str | Fraction | None, seed: int | None, max_size: int | None
+) -> TalkOptions:
+    motion, avatar = options.motion, options.avatar
+    if fps is not None:
+        motion = replace(motion, fps=as_fps(fps))
+    if seed is not None:
+        motion = replace(motion, seed=seed)
+    if max_size is not None:
+        avatar = replace(avatar, max_size=max_size)
+    return replace(options, motion=motion, avatar=avatar)
