@@ -1,0 +1,1 @@
+"""The Ditto system: motion-space diffusion for talking heads."""
