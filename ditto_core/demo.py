@@ -1,0 +1,19 @@
+"""The bundled portrait speaks the bundled sentence: what `make demo` shows, and what `doctor` tries."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+
+from .host import Host
+from .talking_head import talk
+
+_ASSETS = Path(__file__).with_name("assets")
+
+PORTRAIT = _ASSETS / "astronaut.png"
+SPEECH = _ASSETS / "demo_speech.wav"
+
+
+def demo(output: str | PathLike[str], host: Host | None = None) -> Path:
+    """Render the demo with the best engine that is ready and give the path written."""
+    return talk(PORTRAIT, SPEECH, output, host=host)

@@ -1,0 +1,116 @@
+"""Examines the installation: libraries, devices, models, ComfyUI, and whether Lite really renders."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import onnxruntime
+import torch
+
+from .demo import PORTRAIT
+from .errors import DittoError
+from .host import Host
+from .models.bundled import FOLDER as BUNDLED
+from .talking_head import talk
+
+LIBRARIES = ("torch", "numpy", "scipy", "pillow", "tqdm", "av")
+SHARED_MODULES = {"cv2": "opencv", "onnxruntime": "onnxruntime"}
+"""Modules that several packages bring under the same name, and what those packages' names begin with."""
+
+ENCODERS = ("h264", "aac")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. A problem keeps Lite from working, and its text says what to do."""
+
+    topic: str
+    text: str
+    problem: bool = False
+
+
+def examine(host: Host) -> list[Finding]:
+    """Everything worth knowing before a first render, in the order in which it matters."""
+    return [*_libraries(), *_devices(), *_models(host), _comfyui(), _lite()]
+
+
+def _libraries() -> Iterator[Finding]:
+    for name in LIBRARIES:
+        yield Finding("Libraries", f"{name} {metadata.version(name)}")
+    for module, prefix in SHARED_MODULES.items():
+        packages = sorted(
+            {f"{d.name} {d.version}" for d in metadata.distributions() if d.name.startswith(prefix)}
+        )
+        note = " share one module; keep only one of them" if len(packages) > 1 else ""
+        yield Finding("Libraries", (", ".join(packages) or f"{module} of unknown origin") + note)
+    runtime = cast(Any, onnxruntime)  # it carries no types
+    yield Finding("Libraries", f"ONNX Runtime's providers: {', '.join(runtime.get_available_providers())}")
+    for name in ENCODERS:
+        yield _encoder(name)
+
+
+def _encoder(name: str) -> Finding:
+    try:
+        codec = av.Codec(name, "w")
+    except ValueError:  # PyAV's error for an unknown codec
+        return Finding(
+            "Libraries", f"No {name} encoder; reinstall av: pip install --force-reinstall av", True
+        )
+    return Finding("Libraries", f"{name} encoder: {codec.name}")
+
+
+def _devices() -> Iterator[Finding]:
+    yield Finding("Devices", f"CPU, {os.cpu_count()} cores, {torch.get_num_threads()} threads for torch")
+    for index in range(torch.cuda.device_count()):
+        _free, total = torch.cuda.mem_get_info(index)
+        yield Finding("Devices", f"{torch.cuda.get_device_name(index)}, {total / 2**30:.0f} GiB")
+    if torch.backends.mps.is_available():
+        yield Finding("Devices", "Apple GPU (mps)")
+
+
+def _models(host: Host) -> Iterator[Finding]:
+    sums = [line.split() for line in (BUNDLED / "SHA256SUMS").read_text(encoding="utf-8").splitlines()]
+    damaged = [name for digest, name in sums if not _is_whole(BUNDLED / name, digest)]
+    if damaged:
+        yield Finding(
+            "Models", f"Damaged or missing in {BUNDLED}: {', '.join(damaged)}. Reinstall the pack.", True
+        )
+    else:
+        yield Finding("Models", f"All {len(sums)} bundled files are whole")
+    for folder in host.model_folders():
+        found = "is there" if folder.is_dir() else "is not there, and is not needed by Lite"
+        yield Finding("Models", f"Model folder {folder.resolve()} {found}")
+    yield Finding("Models", "Ditto's checkpoints are not used by this version yet")
+
+
+def _is_whole(path: Path, digest: str) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == digest
+
+
+def _comfyui() -> Finding:
+    pack = Path(__file__).resolve().parent.parent
+    if pack.parent.name == "custom_nodes":
+        return Finding("ComfyUI", f"The pack is installed in {pack.parent.parent}")
+    return Finding("ComfyUI", "This copy of the pack is not in ComfyUI's custom_nodes folder")
+
+
+def _lite() -> Finding:
+    """Render, encode and write three frames: every bundled network runs once."""
+    begun = time.perf_counter()
+    second = torch.linspace(0, 400, 16000)
+    speech = (torch.sin(second) * 0.1)[:1920], 16000
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            talk(PORTRAIT, speech, Path(folder) / "check.mp4", engine="lite", max_size=256)
+    except DittoError as error:
+        return Finding("Lite", f"It cannot render: {error}", True)
+    return Finding("Lite", f"Rendered and encoded 3 frames in {time.perf_counter() - begun:.1f} s")
