@@ -1,0 +1,85 @@
+"""Engines are found by name, `auto` says what it took, and mixing them is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import pytest
+
+from ditto_core.engine import Engine, common_engine
+from ditto_core.engines import AUTO, ENGINE_NAMES, load_engine
+from ditto_core.errors import EngineError
+from ditto_core.host import Host
+
+
+class ListeningHost(Host):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def notice(self, message: str) -> None:
+        self.heard.append(message)
+
+
+class NamedEngine:
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.label = f"{name} (label)"
+
+
+@dataclass
+class Output:
+    engine: Engine
+
+
+class Other(Output):
+    pass
+
+
+def made_by(name: str) -> Engine:
+    return cast(Engine, NamedEngine(name))
+
+
+def test_lite_is_always_ready() -> None:
+    host = ListeningHost()
+    engine = load_engine("lite", host)
+    assert engine.name == "lite"
+    assert "draft" in engine.label.lower()
+    assert host.heard == []
+
+
+def test_auto_says_which_engine_it_took() -> None:
+    host = ListeningHost()
+    engine = load_engine(AUTO, host)
+    assert engine.name in ENGINE_NAMES
+    assert len(host.heard) == 1
+    assert engine.name in host.heard[0].lower()
+
+
+@pytest.mark.parametrize("name", ["", "Lite", "dito", "../lite"])
+def test_an_unknown_engine_is_refused_with_the_choices(name: str) -> None:
+    with pytest.raises(EngineError, match="auto, lite, ditto"):
+        load_engine(name, Host())
+
+
+def test_an_engine_that_is_not_ready_says_what_to_choose() -> None:
+    with pytest.raises(EngineError, match="choose lite or auto"):
+        load_engine("ditto", Host())
+
+
+def test_outputs_of_one_engine_fit_together() -> None:
+    lite = made_by("lite")
+    assert common_engine(Output(lite)) is lite
+    assert common_engine(Output(lite), Other(made_by("lite"))) is lite
+
+
+def test_mixed_outputs_are_named_with_their_engines() -> None:
+    with pytest.raises(EngineError, match=r"Output by lite \(label\), Other by ditto \(label\)"):
+        common_engine(Output(made_by("lite")), Other(made_by("ditto")))
+
+
+def test_mixed_outputs_of_one_kind_are_told_apart() -> None:
+    with pytest.raises(EngineError) as caught:
+        common_engine(Output(made_by("lite")), Output(made_by("ditto")))
+    assert "lite (label)" in str(caught.value)
+    assert "ditto (label)" in str(caught.value)
