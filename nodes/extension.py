@@ -1,0 +1,49 @@
+"""The list of nodes ComfyUI gets."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .comfy_host import register_model_folder
+from .decode import DittoDecode
+from .example import DittoExample
+from .frames_to_images import DittoFramesToImages
+from .frames_to_video import DittoFramesToVideo
+from .lmdm_sample import DittoLMDMSample
+from .load_avatar import DittoLoadAvatar
+from .load_engine import DittoLoadEngine
+from .motion_stitch import DittoMotionStitch
+from .plot_motion import DittoPlotMotion
+from .put_back_blend import DittoPutBackBlend
+from .talking_head import DittoTalkingHead
+from .warp3d import DittoWarp3D
+from .wav2feat import DittoWav2Feat
+
+NODES: list[type[io.ComfyNode]] = [
+    DittoTalkingHead,
+    DittoExample,
+    DittoLoadEngine,
+    DittoLoadAvatar,
+    DittoWav2Feat,
+    DittoLMDMSample,
+    DittoMotionStitch,
+    DittoWarp3D,
+    DittoDecode,
+    DittoPutBackBlend,
+    DittoFramesToImages,
+    DittoFramesToVideo,
+    DittoPlotMotion,
+]
+
+
+class DittoExtension(ComfyExtension):
+    """Hands the nodes to ComfyUI."""
+
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES
+
+
+async def comfy_entrypoint() -> DittoExtension:
+    """Called once by ComfyUI when it loads the pack."""
+    register_model_folder()
+    return DittoExtension()

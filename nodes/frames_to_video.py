@@ -1,0 +1,79 @@
+"""Frames as a VIDEO, streamed to a file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from comfy_api.latest import Input, InputImpl, io
+
+from ..ditto_core.data import Frames
+from ..ditto_core.media.encoders import PRESETS, VIDEO_CODECS
+from ..ditto_core.media.writer import VideoOptions, write_video
+from .comfy_host import ComfyHost, new_temporary_video
+from .inputs import audio_from
+from .sockets import FramesSocket
+
+PIXEL_FORMATS = ("yuv420p", "yuv420p10le", "yuv444p")
+CRF_TOOLTIP = (
+    "Quality of the picture: 0 is lossless, 18 looks the same, 28 is small. Lower makes larger files."
+)
+
+
+class DittoFramesToVideo(io.ComfyNode):
+    """Frames to VIDEO."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DittoFramesToVideo",
+            display_name="Ditto Frames to Video",
+            category="Ditto/Output",
+            description="Renders frames straight into a video with sound. The length needs no memory.",
+            inputs=[
+                FramesSocket.Input("frames", tooltip="From Ditto Put Back Blend."),
+                io.Audio.Input(
+                    "audio",
+                    optional=True,
+                    tooltip="Sound to use instead of the speech the frames were made from.",
+                ),
+                io.Combo.Input(
+                    "codec",
+                    options=list(VIDEO_CODECS),
+                    default=VideoOptions.codec,
+                    tooltip="How the picture is compressed. h264 plays everywhere.",
+                ),
+                io.Int.Input("crf", default=VideoOptions.crf, min=0, max=51, tooltip=CRF_TOOLTIP),
+                io.Combo.Input(
+                    "preset",
+                    options=list(PRESETS),
+                    default=VideoOptions.preset,
+                    tooltip="Slower presets make smaller files of the same quality.",
+                ),
+                io.Combo.Input(
+                    "pixel_format",
+                    options=list(PIXEL_FORMATS),
+                    default=VideoOptions.pixel_format,
+                    tooltip="yuv420p plays everywhere; yuv420p10le has finer shades, yuv444p finer colour."
+                    " Few players show these two.",
+                ),
+            ],
+            outputs=[
+                io.Video.Output(display_name="video", tooltip="For Save Video or Get Video Components."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        frames: Frames,
+        codec: str,
+        crf: int,
+        preset: str,
+        pixel_format: str,
+        audio: Input.Audio | None = None,
+    ) -> io.NodeOutput:
+        options = VideoOptions(codec, crf, preset, pixel_format)
+        if audio is not None:
+            frames = replace(frames, audio=audio_from(audio))
+        path = write_video(frames, new_temporary_video(), options, ComfyHost())
+        return io.NodeOutput(InputImpl.VideoFromFile(str(path)))

@@ -1,0 +1,163 @@
+"""Registers a portrait, or a video of a person, with an engine."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+from comfy_api.latest import Input, io
+
+from ..ditto_core.data import AvatarOptions, FaceChoice, FaceRule, as_fps
+from ..ditto_core.engine import Engine
+from ..ditto_core.face.preview import preview_face
+from ..ditto_core.media.collect import collect_images
+from .comfy_host import ComfyHost
+from .inputs import chosen, source_from
+from .sockets import AvatarSocket, EngineSocket
+
+FACE_RULES: dict[str, FaceRule] = {rule: rule for rule in get_args(FaceRule)}
+PREVIEW_FRAMES = 8
+SOURCE_TOOLTIP = (
+    "The person: one IMAGE is a portrait; a VIDEO, or a batch of IMAGEs, is a clip whose lips are replaced."
+)
+MAX_SIZE_TOOLTIP = "Longest side of the result in pixels. Larger sources are scaled down."
+
+
+class DittoLoadAvatar(io.ComfyNode):
+    """Source to avatar."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DittoLoadAvatar",
+            display_name="Ditto Load Avatar",
+            category="Ditto/Load",
+            description="Finds the face in a portrait or a video of a person and prepares it for animation.",
+            inputs=[
+                EngineSocket.Input("engine", tooltip="From Ditto Load Engine."),
+                io.MultiType.Input("source", types=[io.Image, io.Video], tooltip=SOURCE_TOOLTIP),
+                io.Int.Input(
+                    "max_size",
+                    default=AvatarOptions.max_size,
+                    min=64,
+                    max=8192,
+                    step=8,
+                    tooltip=MAX_SIZE_TOOLTIP,
+                ),
+                io.Float.Input(
+                    "fps",
+                    default=25.0,
+                    min=1.0,
+                    max=120.0,
+                    step=0.01,
+                    tooltip="Frame rate a VIDEO is resampled to, and the rate of a batch of IMAGEs. "
+                    "A portrait ignores it.",
+                ),
+                io.Int.Input(
+                    "template_n_frames",
+                    default=AvatarOptions.template_n_frames,
+                    min=-1,
+                    max=1_000_000,
+                    tooltip="How many frames of a clip are used; -1 uses all. Longer speech plays them "
+                    "there and back again.",
+                ),
+                io.Float.Input(
+                    "crop_scale",
+                    default=AvatarOptions.crop_scale,
+                    min=1.0,
+                    max=5.0,
+                    step=0.05,
+                    tooltip="Side of the face crop, relative to the face.",
+                ),
+                io.Float.Input(
+                    "crop_vx_ratio",
+                    default=AvatarOptions.crop_vx_ratio,
+                    min=-1.0,
+                    max=1.0,
+                    step=0.005,
+                    tooltip="Moves the crop sideways, in fractions of its side.",
+                ),
+                io.Float.Input(
+                    "crop_vy_ratio",
+                    default=AvatarOptions.crop_vy_ratio,
+                    min=-1.0,
+                    max=1.0,
+                    step=0.005,
+                    tooltip="Moves the crop up (negative) or down, in fractions of its side.",
+                ),
+                io.Boolean.Input(
+                    "crop_do_rotate",
+                    default=AvatarOptions.crop_do_rotate,
+                    tooltip="Turn the crop so that the face is upright in it.",
+                ),
+                io.Combo.Input(
+                    "face",
+                    options=list(FACE_RULES),
+                    default=FaceChoice.rule,
+                    tooltip="Which face speaks when there are several: the largest, the one numbered "
+                    "face_index from the left, or the one nearest to the point face_x, face_y.",
+                ),
+                io.Int.Input(
+                    "face_index",
+                    default=FaceChoice.index,
+                    min=0,
+                    max=63,
+                    tooltip="For 'from left': 0 is the leftmost face.",
+                ),
+                io.Float.Input(
+                    "face_x",
+                    default=FaceChoice.point[0],
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="For 'nearest': how far from the left edge, as a fraction of the width.",
+                ),
+                io.Float.Input(
+                    "face_y",
+                    default=FaceChoice.point[1],
+                    min=0.0,
+                    max=1.0,
+                    step=0.01,
+                    tooltip="For 'nearest': how far from the top edge, as a fraction of the height.",
+                ),
+            ],
+            outputs=[
+                AvatarSocket.Output(display_name="avatar", tooltip="The registered person."),
+                io.Image.Output(
+                    display_name="preview",
+                    tooltip=f"The face crop with its landmarks, for at most {PREVIEW_FRAMES} frames.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        engine: Engine,
+        source: Input.Image | Input.Video,
+        max_size: int,
+        fps: float,
+        template_n_frames: int,
+        crop_scale: float,
+        crop_vx_ratio: float,
+        crop_vy_ratio: float,
+        crop_do_rotate: bool,
+        face: str,
+        face_index: int,
+        face_x: float,
+        face_y: float,
+    ) -> io.NodeOutput:
+        host = ComfyHost()
+        options = AvatarOptions(
+            max_size=max_size,
+            template_n_frames=template_n_frames,
+            crop_scale=crop_scale,
+            crop_vx_ratio=crop_vx_ratio,
+            crop_vy_ratio=crop_vy_ratio,
+            crop_do_rotate=crop_do_rotate,
+            face=FaceChoice(chosen("face", face, FACE_RULES), face_index, (face_x, face_y)),
+        )
+        avatar = engine.register(source_from(source, as_fps(fps)), options, host)
+        for note in avatar.notes:
+            host.notice(note)
+        preview = collect_images(preview_face(avatar, PREVIEW_FRAMES), host)
+        return io.NodeOutput(avatar, preview, ui=host.shown_notices())

@@ -1,0 +1,467 @@
+"""A small stand-in for ComfyUI: enough of its modules to import the pack's nodes and run graphs in-process.
+
+It covers what the nodes use of the V3 API that ComfyUI 0.3.64 and newer releases share, and is strict
+about it: an input with an argument that ComfyUI does not know fails here as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import av
+import numpy as np
+import torch
+
+ROOT = Path(__file__).parents[2]
+PACK = "ditto_pack"
+Graph = dict[str, dict[str, Any]]
+
+
+class InterruptProcessingException(BaseException):
+    """What ComfyUI raises when the user pressed stop; newer releases derive it from BaseException."""
+
+
+class GraphError(AssertionError):
+    """A graph ComfyUI's validation would refuse."""
+
+
+# The schema ------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Input:
+    """A socket, or a widget's common part."""
+
+    id: str
+    display_name: str | None = None
+    optional: bool = False
+    tooltip: str | None = None
+    lazy: bool | None = None
+    io_type: str = ""
+
+
+@dataclass
+class Widget(Input):
+    """An input with a value of its own."""
+
+    default: Any = None
+
+
+@dataclass
+class NumberInput(Widget):
+    """INT and FLOAT."""
+
+    min: float | None = None
+    max: float | None = None
+    step: float | None = None
+    control_after_generate: bool | None = None
+
+    def refusal(self, value: Any) -> str | None:
+        wanted = (int,) if self.io_type == "INT" else (int, float)
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            return f"{value!r} is no {self.io_type}"
+        low, high = self.min, self.max
+        inside = (low is None or value >= low) and (high is None or value <= high)
+        return None if inside else f"{value} is outside {low}..{high}"
+
+
+@dataclass
+class BooleanInput(Widget):
+    """BOOLEAN."""
+
+    def refusal(self, value: Any) -> str | None:
+        return None if isinstance(value, bool) else f"{value!r} is no BOOLEAN"
+
+
+@dataclass
+class ComboInput(Widget):
+    """COMBO. ComfyUI 0.3.64 does not check its value, so neither does this."""
+
+    options: list[str] = field(default_factory=list)
+
+    def refusal(self, _value: Any) -> str | None:
+        return None
+
+
+class MultiInput(Input):
+    """A socket that takes several types."""
+
+    def __init__(self, id: str, types: list[Any], **arguments: Any) -> None:
+        super().__init__(id, **arguments)
+        self.io_type = ",".join(kind.io_type for kind in types)
+
+
+@dataclass
+class Output:
+    """An output socket."""
+
+    id: str | None = None
+    display_name: str | None = None
+    tooltip: str | None = None
+    is_output_list: bool = False
+    io_type: str = ""
+
+
+@dataclass
+class Schema:
+    """A node's description."""
+
+    node_id: str
+    display_name: str | None = None
+    category: str = "sd"
+    inputs: list[Input] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    description: str = ""
+    is_output_node: bool = False
+    not_idempotent: bool = False
+
+
+class NodeOutput:
+    """What `execute` returns."""
+
+    def __init__(self, *args: Any, ui: Any = None, expand: Any = None, block_execution: str | None = None):
+        self.args = args
+        self.ui = ui
+
+
+class ComfyNode:
+    """Base of the nodes."""
+
+
+class ComfyExtension:
+    """Base of the extension."""
+
+
+def _kind(io_type: str, input_class: Callable[..., Any] = Input) -> Any:
+    def new_input(*args: Any, **arguments: Any) -> Input:
+        made = input_class(*args, **arguments)
+        made.io_type = io_type
+        return made
+
+    def new_output(*args: Any, **arguments: Any) -> Output:
+        made = Output(*args, **arguments)
+        made.io_type = io_type
+        return made
+
+    return SimpleNamespace(io_type=io_type, Input=new_input, Output=new_output)
+
+
+# Media -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class VideoComponents:
+    """A video in memory."""
+
+    images: torch.Tensor
+    frame_rate: Fraction
+    audio: dict[str, Any] | None = None
+
+
+class VideoFromFile:
+    """A video in a file."""
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+
+    def get_stream_source(self) -> str:
+        return self._file
+
+    def get_dimensions(self) -> tuple[int, int]:
+        with av.open(self._file) as container:
+            return container.streams.video[0].width, container.streams.video[0].height
+
+    def get_duration(self) -> float:
+        with av.open(self._file) as container:
+            return (container.duration or 0) / av.time_base
+
+    def get_components(self) -> VideoComponents:
+        with av.open(self._file) as container:
+            rate = container.streams.video[0].average_rate or Fraction(25)
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        return VideoComponents(torch.from_numpy(np.stack(frames)) / 255, Fraction(rate))
+
+
+class VideoFromComponents:
+    """A video made from images; ComfyUI 0.3.64 has no stream for it."""
+
+    def __init__(self, components: VideoComponents) -> None:
+        self._components = components
+
+    def get_components(self) -> VideoComponents:
+        return self._components
+
+    def get_stream_source(self) -> str:
+        raise ValueError("Could not determine output format")
+
+
+# The host --------------------------------------------------------------------------------------------------
+
+
+class StubHost:
+    """The fake modules, and what happened in them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.interrupted = False
+        self.free_memory = 64 * 10**9
+        self.progress: list[tuple[int, int, Any]] = []
+        self.on_progress: Callable[[], None] = lambda: None
+        self.patchers: list[Any] = []
+        self.modules = self._modules()
+        for name, module in self.modules.items():
+            sys.modules[name] = module
+        self.pack = self._load_pack()
+        asyncio.run(self.pack.comfy_entrypoint())
+        listed = asyncio.run(asyncio.run(self.pack.comfy_entrypoint()).get_node_list())
+        self.nodes = {node.define_schema().node_id: node for node in listed}
+
+    def close(self) -> None:
+        for name in [*self.modules, *(name for name in sys.modules if name.split(".")[0] == PACK)]:
+            del sys.modules[name]
+
+    def check_interrupted(self) -> None:
+        if self.interrupted:
+            self.interrupted = False
+            raise InterruptProcessingException
+
+    def temporary_files(self) -> list[Path]:
+        return [path for path in (self.folder / "temp").rglob("*") if path.is_file()]
+
+    def core(self, name: str) -> Any:
+        """A module of the pack, such as `errors` or `media.sound`, as the nodes see it."""
+        return importlib.import_module(f"{PACK}.ditto_core.{name}")
+
+    def run(self, graph: Graph) -> dict[str, tuple[Any, ...]]:
+        """Check a graph in API form as ComfyUI would, run it, and give each node's outputs."""
+        self.check(graph)
+        results: dict[str, tuple[Any, ...]] = {}
+        with torch.inference_mode():
+            for key in _in_order(graph):
+                inputs = {
+                    name: results[value[0]][value[1]] if _is_link(value) else value
+                    for name, value in graph[key]["inputs"].items()
+                }
+                results[key] = self._execute(graph[key]["class_type"], inputs)
+        return results
+
+    def check(self, graph: Graph) -> None:
+        """Raise `GraphError` for unknown nodes and inputs, missing inputs, wrong types and ranges."""
+        for key, entry in graph.items():
+            if entry["class_type"] not in self.nodes:
+                if entry["class_type"] not in CORE_INPUTS:
+                    raise GraphError(f"node {key}: {entry['class_type']} is unknown")
+                continue
+            schema = self.nodes[entry["class_type"]].define_schema()
+            known = {wanted.id: wanted for wanted in schema.inputs}
+            for name in set(entry["inputs"]) - set(known):
+                raise GraphError(f"{schema.node_id} has no input {name}")
+            for name, wanted in known.items():
+                if name not in entry["inputs"]:
+                    if not wanted.optional:
+                        raise GraphError(f"{schema.node_id}: required input {name} is missing")
+                    continue
+                self._check_value(graph, schema.node_id, wanted, entry["inputs"][name])
+
+    def output_types(self, class_type: str) -> list[str]:
+        if class_type in self.nodes:
+            return [output.io_type for output in self.nodes[class_type].define_schema().outputs]
+        return CORE_OUTPUTS.get(class_type, [])
+
+    def _check_value(self, graph: Graph, node_id: str, wanted: Input, value: Any) -> None:
+        if _is_link(value):
+            given = self.output_types(graph[value[0]]["class_type"])[value[1]]
+            if given not in wanted.io_type.split(","):
+                raise GraphError(f"{node_id}.{wanted.id} takes {wanted.io_type}, not {given}")
+        elif not isinstance(wanted, Widget):
+            raise GraphError(f"{node_id}.{wanted.id} needs a link")
+        elif refusal := wanted.refusal(value):  # type: ignore[attr-defined]
+            raise GraphError(f"{node_id}.{wanted.id}: {refusal}")
+
+    def _execute(self, class_type: str, inputs: dict[str, Any]) -> tuple[Any, ...]:
+        if class_type in CORE_INPUTS:
+            return tuple(inputs.values())
+        given = self.nodes[class_type].execute(**inputs)
+        assert isinstance(given, NodeOutput)
+        return given.args
+
+    def _load_pack(self) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(
+            PACK, ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[PACK] = module
+        spec.loader.exec_module(module)
+        return module
+
+    def _modules(self) -> dict[str, ModuleType]:
+        latest = _module("comfy_api.latest", ComfyExtension=ComfyExtension, io=_io(), ui=_ui())
+        latest.Input = SimpleNamespace(Image=torch.Tensor, Audio=dict, Video=object)  # type: ignore[attr-defined]
+        latest.InputImpl = SimpleNamespace(  # type: ignore[attr-defined]
+            VideoFromFile=VideoFromFile, VideoFromComponents=VideoFromComponents
+        )
+        management = _module(
+            "comfy.model_management",
+            get_torch_device=lambda: torch.device("cpu"),
+            get_free_memory=lambda _device=None: self.free_memory,
+            throw_exception_if_processing_interrupted=self.check_interrupted,
+            load_models_gpu=self._load_models,
+        )
+        utils = _module("comfy.utils", ProgressBar=self._progress_bar())
+        patcher = _module("comfy.model_patcher", ModelPatcher=_ModelPatcher)
+        return {
+            "comfy_api": _module("comfy_api", latest=latest),
+            "comfy_api.latest": latest,
+            "comfy": _module("comfy", model_management=management, utils=utils, model_patcher=patcher),
+            "comfy.model_management": management,
+            "comfy.utils": utils,
+            "comfy.model_patcher": patcher,
+            "folder_paths": self._folder_paths(),
+        }
+
+    def _load_models(self, patchers: Iterable[Any]) -> None:
+        self.patchers.extend(patchers)
+
+    def _progress_bar(self) -> type:
+        host = self
+
+        class ProgressBar:
+            def __init__(self, total: int, node_id: str | None = None) -> None:
+                self.total = total
+
+            def update_absolute(self, value: int, total: int | None = None, preview: Any = None) -> None:
+                host.progress.append((value, total or self.total, preview))
+                host.on_progress()
+                host.check_interrupted()
+
+        return ProgressBar
+
+    def _folder_paths(self) -> ModuleType:
+        known: dict[str, tuple[list[str], set[str]]] = {}
+
+        def add_model_folder_path(name: str, path: str, is_default: bool = False) -> None:
+            paths = known.setdefault(name, ([], set()))[0]
+            if path not in paths:
+                paths.append(path)
+
+        return _module(
+            "folder_paths",
+            models_dir=str(self.folder / "models"),
+            folder_names_and_paths=known,
+            add_model_folder_path=add_model_folder_path,
+            get_folder_paths=lambda name: list(known[name][0]),
+            get_temp_directory=lambda: str(self.folder / "temp"),
+        )
+
+
+CORE_INPUTS = {
+    "SaveVideo": ("filename_prefix", "format", "codec"),
+    "PreviewImage": (),
+    "LoadImage": ("image", "upload"),
+    "LoadAudio": ("audio", "audioUI", "upload"),
+}
+"""Nodes of ComfyUI that the workflows use, with their widgets in order."""
+CORE_OUTPUTS = {"LoadImage": ["IMAGE", "MASK"], "LoadAudio": ["AUDIO"]}
+NOTES = ("Note", "MarkdownNote")
+
+
+def api_form(workflow: dict[str, Any], host: StubHost) -> Graph:
+    """A workflow as it is saved, in the form the server runs. Notes do not run."""
+    links = {link[0]: link for link in workflow["links"]}
+    graph: Graph = {}
+    for node in workflow["nodes"]:
+        if node["type"] in NOTES:
+            continue
+        inputs = dict(zip(_widget_names(node["type"], host), node.get("widgets_values", []), strict=True))
+        inputs.pop("control_after_generate", None)
+        for socket in node.get("inputs", []):
+            if socket.get("link") is not None:
+                _, source, slot, *_ = links[socket["link"]]
+                inputs[socket["name"]] = [str(source), slot]
+        graph[str(node["id"])] = {"class_type": node["type"], "inputs": inputs}
+    return graph
+
+
+def _widget_names(class_type: str, host: StubHost) -> list[str]:
+    if class_type in CORE_INPUTS:
+        return list(CORE_INPUTS[class_type])
+    names: list[str] = []
+    for wanted in host.nodes[class_type].define_schema().inputs:
+        if isinstance(wanted, Widget):
+            names.append(wanted.id)
+            if getattr(wanted, "control_after_generate", None):
+                names.append("control_after_generate")
+    return names
+
+
+class _ModelPatcher:
+    def __init__(self, model: Any, load_device: Any, offload_device: Any, size: int = 0) -> None:
+        self.model = model
+        self.load_device = load_device
+        self.offload_device = offload_device
+        self.size = size
+
+
+def _io() -> SimpleNamespace:
+    return SimpleNamespace(
+        ComfyNode=ComfyNode,
+        Schema=Schema,
+        NodeOutput=NodeOutput,
+        Custom=_kind,
+        Image=_kind("IMAGE"),
+        Audio=_kind("AUDIO"),
+        Video=_kind("VIDEO"),
+        Int=_kind("INT", NumberInput),
+        Float=_kind("FLOAT", NumberInput),
+        Boolean=_kind("BOOLEAN", BooleanInput),
+        Combo=_kind("COMBO", ComboInput),
+        MultiType=SimpleNamespace(Input=MultiInput),
+    )
+
+
+def _ui() -> SimpleNamespace:
+    class PreviewText:
+        def __init__(self, value: str) -> None:
+            self.value = value
+
+        def as_dict(self) -> dict[str, tuple[str]]:
+            return {"text": (self.value,)}
+
+    return SimpleNamespace(PreviewText=PreviewText)
+
+
+def _module(name: str, **members: Any) -> ModuleType:
+    module = ModuleType(name)
+    module.__dict__.update(members)
+    return module
+
+
+def _is_link(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _in_order(graph: Graph) -> list[str]:
+    """Node keys, every node after those it takes its inputs from."""
+    done: dict[str, None] = {}
+
+    def visit(key: str) -> None:
+        for value in graph[key]["inputs"].values():
+            if _is_link(value) and value[0] not in done:
+                visit(value[0])
+        done[key] = None
+
+    for key in graph:
+        if key not in done:
+            visit(key)
+    return list(done)
