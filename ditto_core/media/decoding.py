@@ -1,0 +1,234 @@
+"""Decodes any frame of a video file, cheaply forwards and backwards, within bounded memory.
+
+`scan` lists when each frame is shown, without decoding. `FrameWindow` decodes frames by their number in
+that list and keeps the newest ones.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from os import PathLike
+from statistics import median
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from ..errors import MediaError
+from .images import unreadable
+
+WINDOW_BYTES = 192 * 2**20
+WINDOW_FRAMES = 128
+"""Whichever is reached first bounds the decoded frames kept (in the file's own pixel format)."""
+
+_WORTH_SEEKING = 32
+_COVER_ART = frozenset({"mjpeg", "png", "bmp", "gif", "webp"})
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When each frame is shown, in units of `time_base` seconds, ascending; `end` is when the last one goes.
+
+    keys: numbers of the frames decoding can start at, ascending, the first one 0. numbered: the file has no
+    usable time stamps, frames are counted from its beginning.
+    """
+
+    times: list[int]
+    keys: list[int]
+    end: int
+    time_base: Fraction
+    numbered: bool = False
+
+    @property
+    def seconds(self) -> Fraction:
+        return (self.end - self.times[0]) * self.time_base
+
+    def number_at(self, seconds: Fraction) -> int:
+        """The frame on screen `seconds` after the first one appeared."""
+        return max(bisect_right(self.times, self.times[0] + seconds / self.time_base) - 1, 0)
+
+
+def open_video(path: str | PathLike[str]) -> tuple[InputContainer, VideoStream]:
+    """Open the file and its first moving picture (cover art is none)."""
+    try:
+        container = av.open(str(path), options={"fflags": "+genpts"})
+    except (FFmpegError, OSError) as error:
+        raise unreadable(path, error) from error
+    for stream in container.streams.video:
+        if not _is_cover_art(stream):
+            stream.thread_type = "AUTO"
+            return container, stream
+    container.close()
+    raise MediaError(f"{path} has no moving picture; use a picture or a video of a person.")
+
+
+def scan(path: str | PathLike[str]) -> Timeline:
+    """Read the time stamps of all frames, without decoding. Damaged files count up to the damage."""
+    container, stream = open_video(path)
+    packets: list[tuple[int | None, int, bool]] = []
+    with container:
+        stated = stream.frames
+        rate = stream.guessed_rate or stream.average_rate or Fraction(25)
+        time_base = stream.time_base or 1 / Fraction(rate)
+        try:
+            packets.extend(
+                (packet.pts, packet.duration or 0, packet.is_keyframe)
+                for packet in container.demux(stream)
+                if _holds_frame(packet)
+            )
+        except FFmpegError as error:
+            _log.warning(
+                "%s is damaged after %d frames (%s); the rest is left out.", path, len(packets), error
+            )
+    if not packets:
+        raise MediaError(f"{path} contains no video frame that can be read; export it again.")
+    if stated > len(packets) + 1:
+        _log.warning("%s ends after %d of %d frames; it is incomplete.", path, len(packets), stated)
+    return _timeline(packets, Fraction(time_base), Fraction(rate))
+
+
+def _timeline(packets: list[tuple[int | None, int, bool]], time_base: Fraction, rate: Fraction) -> Timeline:
+    shown = sorted((pts, duration, key) for pts, duration, key in packets if pts is not None)
+    if len(shown) < len(packets):
+        return Timeline(list(range(len(packets))), [0], len(packets), 1 / rate, numbered=True)
+    times = sorted({pts for pts, _, _ in shown})
+    keys = sorted({0} | {bisect_right(times, pts) - 1 for pts, _, key in shown if key})
+    steps = [later - sooner for sooner, later in pairwise(times)]
+    usual = median(steps) if steps else 1 / rate / time_base
+    return Timeline(times, keys, times[-1] + max(shown[-1][1] or round(usual), 1), time_base)
+
+
+def _holds_frame(packet: Packet[VideoStream]) -> bool:
+    # The last packet is an empty one that flushes the decoder; frames outside the edit list are marked.
+    return packet.size > 0 and not packet.is_discard
+
+
+def _is_cover_art(stream: VideoStream) -> bool:
+    disposition = getattr(stream, "disposition", None)  # PyAV 14 does not know it
+    if disposition is not None:
+        return bool(disposition & stream.disposition.attached_pic)
+    return stream.codec_context.name in _COVER_ART and len(stream.container.streams) > 1
+
+
+class FrameWindow:
+    """Decodes frames by number and keeps the newest ones, bounded in bytes and in number.
+
+    Reading forwards decodes on from where it is. A frame before the window restarts at the key frame before
+    it and decodes up to it, so reading backwards decodes each group of pictures once if it fits into the
+    window, otherwise once per window's length.
+    """
+
+    def __init__(self, path: str | PathLike[str], timeline: Timeline) -> None:
+        self.path = path
+        self.timeline = timeline
+        self.restarts = 0
+        self._kept: deque[tuple[int, VideoFrame]] = deque()
+        self._bytes = 0
+        self._rewind()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the decoded frames kept."""
+        return self._bytes
+
+    @property
+    def pixel_aspect(self) -> Fraction | None:
+        """Width of a pixel over its height, None when the file does not say."""
+        return self._stream.sample_aspect_ratio
+
+    def __getitem__(self, number: int) -> VideoFrame:
+        """Frame `number`; one that is damaged is replaced by the one shown before it."""
+        if not self._kept or number < self._kept[0][0] or self._key(number) > self._newest + _WORTH_SEEKING:
+            self._restart(number)
+        while self._newest < number and self._advance():
+            pass
+        for kept, frame in reversed(self._kept):
+            if kept <= number:
+                return frame
+        if self._kept:
+            return self._kept[0][1]
+        raise MediaError(f"No frame of {self.path} can be decoded; it is damaged. Export it again.")
+
+    @property
+    def _newest(self) -> int:
+        return self._kept[-1][0] if self._kept else -1
+
+    def _key(self, number: int) -> int:
+        keys = self.timeline.keys
+        return keys[bisect_right(keys, number) - 1]
+
+    def _restart(self, number: int) -> None:
+        """Continue at a key frame at or before `number`."""
+        at = bisect_right(self.timeline.keys, number) - 1
+        step = 1
+        while at > 0:
+            # Containers seek by their own notion of time and may land late: then try an earlier key frame.
+            if self._seek(self.timeline.keys[at]):
+                return
+            at -= step
+            step *= 2
+        self._rewind()
+
+    def _seek(self, key: int) -> bool:
+        self._clear(first=key)
+        try:
+            self._container.seek(self.timeline.times[key], stream=self._stream)
+        except FFmpegError:
+            return False
+        self._frames = self._decoded()
+        return self._advance() and self._kept[0][0] == key
+
+    def _rewind(self) -> None:
+        # Opened again, because not every container can seek to its beginning.
+        self._clear(first=0)
+        self._container, self._stream = open_video(self.path)
+        self._frames = self._decoded()
+
+    def _clear(self, first: int) -> None:
+        self.restarts += 1
+        self._kept.clear()
+        self._bytes = 0
+        self._first = first
+
+    def _advance(self) -> bool:
+        """Decode one more frame into the window; False at the end."""
+        for frame in self._frames:
+            number = self._number(frame)
+            # After a seek the frames shown before the key frame lack what they refer to.
+            if number < self._first or number <= self._newest:
+                continue
+            self._kept.append((number, frame))
+            self._bytes += _frame_bytes(frame)
+            while len(self._kept) > 1 and (self._bytes > WINDOW_BYTES or len(self._kept) > WINDOW_FRAMES):
+                self._bytes -= _frame_bytes(self._kept.popleft()[1])
+            return True
+        return False
+
+    def _number(self, frame: VideoFrame) -> int:
+        if self.timeline.numbered or frame.pts is None:
+            return self._newest + 1
+        return bisect_right(self.timeline.times, frame.pts) - 1
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        try:
+            for packet in self._container.demux(self._stream):
+                try:
+                    yield from packet.decode()
+                except FFmpegError as error:
+                    _log.warning("%s: a damaged frame is left out (%s).", self.path, error)
+        except FFmpegError as error:
+            _log.warning("%s cannot be read to its end (%s).", self.path, error)
+
+
+def _frame_bytes(frame: VideoFrame) -> int:
+    return sum(plane.buffer_size for plane in frame.planes)

@@ -1,0 +1,103 @@
+"""Reads pictures of every common kind as RGB uint8, the way a viewer shows them."""
+
+from __future__ import annotations
+
+import struct
+from contextlib import closing
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from ..errors import InputError, MediaError
+
+BACKDROP = 128
+"""Grey level behind transparent pixels: neither light nor dark hair loses its outline on it."""
+
+SMALLEST_SIDE = 16
+"""Pixels; a picture with a shorter side is refused, since no face can be found in it."""
+
+# Pillow also knows formats without a signature, which take arbitrary files for pictures, and video streams.
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF", "ICO")
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, struct.error)
+
+
+def is_picture(path: str | PathLike[str]) -> bool:
+    """Whether the file's content (not its name) is a picture."""
+    try:
+        with _open(path):
+            return True
+    except UnidentifiedImageError:
+        return False
+    except Image.DecompressionBombError:
+        return True
+    except _DAMAGE as error:
+        raise unreadable(path, error) from error
+
+
+def read_image(path: str | PathLike[str]) -> Tensor:
+    """Read a picture as RGB uint8 (H, W, 3), turned upright as its EXIF orientation says.
+
+    Transparent parts show a neutral grey (`BACKDROP`). 16-bit and float greys are scaled to 8 bits; of an
+    animation the first frame is taken. Raises `MediaError` when the file is missing, damaged or no picture,
+    `InputError` when it is too small.
+    """
+    try:
+        with closing(_open(path)) as image:
+            pixels = _as_rgb(ImageOps.exif_transpose(image))
+    except UnidentifiedImageError as error:
+        raise MediaError(f"{path} is not a picture; use PNG, JPEG, WebP, BMP or TIFF.") from error
+    except Image.DecompressionBombError as error:
+        raise MediaError(f"{path} is too large to open safely ({error}). Scale it down first.") from error
+    except _DAMAGE as error:
+        raise unreadable(path, error) from error
+    check_sides(pixels.shape[0], pixels.shape[1], str(path))
+    return torch.from_numpy(pixels)
+
+
+def check_sides(height: int, width: int, name: str) -> None:
+    """Raise `InputError` when a side is too short to hold a face."""
+    if min(height, width) < SMALLEST_SIDE:
+        raise InputError(
+            f"{name} is {width} x {height} pixels; use one of at least {SMALLEST_SIDE} x {SMALLEST_SIDE}."
+        )
+
+
+def over_backdrop(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """RGBA (…, 4) with straight alpha over the neutral grey: RGB (…, 3)."""
+    alpha = rgba[..., 3:].astype(np.uint16)
+    weighted = rgba[..., :3] * alpha + BACKDROP * (255 - alpha)
+    return ((weighted + 127) // 255).astype(np.uint8)
+
+
+def unreadable(path: str | PathLike[str], error: Exception) -> MediaError:
+    """The error for a file that cannot be opened, with the reason in the user's words."""
+    if not Path(path).exists():
+        return MediaError(f"There is no file {path}; check the name and the folder.")
+    if Path(path).is_dir():
+        return MediaError(f"{path} is a folder; name a file in it.")
+    return MediaError(f"{path} cannot be read ({error}). It may be damaged or incomplete; export it again.")
+
+
+def _open(path: str | PathLike[str]) -> Image.Image:
+    Image.init()
+    return Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN])
+
+
+def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    if image.mode.startswith("I") or image.mode == "F":
+        return np.repeat(_grey_to_8_bit(np.asarray(image))[..., None], 3, axis=2)
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        return over_backdrop(np.asarray(image.convert("RGBA")))
+    return np.array(image.convert("RGB"))
+
+
+def _grey_to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
+    # Pillow holds 16-bit greys in 16- or 32-bit integers, depending on the file and its version.
+    brightest = 65535 if values.dtype.kind != "f" else 1 if np.nanmax(values) <= 1 else 255
+    return np.clip(np.rint(np.nan_to_num(values * (255 / brightest))), 0, 255).astype(np.uint8)

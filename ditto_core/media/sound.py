@@ -1,0 +1,170 @@
+"""Reads sound from any file PyAV opens, and takes it from arrays, as float32 (channels, samples)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from fractions import Fraction
+from os import PathLike
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.error import FFmpegError
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..audio.resample import resample
+from ..data import Audio
+from ..errors import InputError, MediaError
+from .images import unreadable
+
+RATE_RANGE = (1000, 768_000)
+"""Hz; rates outside are taken for mistakes."""
+
+_MOST_CHANNELS = 64
+_CODEC_FRAME = 4096
+"""Samples; an encoder pads its last frame by less than this."""
+
+
+def read_audio(path: str | PathLike[str]) -> Audio:
+    """Read the (first) sound track of a sound or video file, as it was recorded.
+
+    Time 0 is the first picture of a video file, otherwise the first sample: a track that begins later
+    gets silence in front, one that begins earlier is cut. Encoder delay and padding are removed where the
+    container states them. Raises `MediaError` without a file, without sound, or when nothing can be decoded.
+    """
+    try:
+        with closing(av.open(str(path))) as container:
+            if not container.streams.audio:
+                raise MediaError(f"{path} has no sound; choose a file with a sound track.")
+            samples, rate = _decode(container, container.streams.audio[0])
+    except FFmpegError as error:
+        raise unreadable(path, error) from error
+    if samples.shape[1] == 0:
+        raise MediaError(f"The sound of {path} is empty or damaged; nothing could be decoded.")
+    return as_audio(samples, rate)
+
+
+def as_audio(samples: NDArray[Any] | Tensor, rate: int) -> Audio:
+    """Sound from an array: (T,), (C, T) or (1, C, T), any float or integer type, at `rate` Hz.
+
+    Floats are taken as they are (nominally -1..1), integers scaled by their type's full range (unsigned
+    ones are centred first). Raises `InputError` for other shapes, no samples, NaN or infinity.
+    """
+    if not RATE_RANGE[0] <= rate <= RATE_RANGE[1]:
+        raise InputError(
+            f"The sample rate is {rate} Hz; it must be between {RATE_RANGE[0]} and {RATE_RANGE[1]}."
+        )
+    values = torch.as_tensor(samples).detach().cpu()
+    if values.ndim == 3 and len(values) == 1:
+        values = values[0]
+    if values.ndim == 1:
+        values = values[None]
+    if values.ndim != 2 or not 1 <= len(values) <= _MOST_CHANNELS:
+        raise InputError(f"Sound must be (samples,) or (channels, samples); this is {tuple(samples.shape)}.")
+    if values.shape[1] == 0:
+        raise InputError("The sound is empty: it has no samples.")
+    values = _full_scale(values)
+    if not bool(torch.isfinite(values).all()):
+        raise InputError("The sound contains NaN or infinity; check the step that made it.")
+    return Audio(values.contiguous(), int(rate))
+
+
+def _full_scale(values: Tensor) -> Tensor:
+    if values.is_floating_point():
+        return values.float()
+    if values.is_complex() or values.dtype == torch.bool:
+        raise InputError(f"Sound must be float or integer samples; these are {values.dtype}.")
+    info = torch.iinfo(values.dtype)
+    half = (info.max - info.min + 1) / 2
+    return ((values.double() - (half if info.min == 0 else 0)) / half).float()
+
+
+def _decode(container: InputContainer, stream: AudioStream) -> tuple[Tensor, int]:
+    """All samples of `stream` as float32 (C, T) with their rate."""
+    origin = _first_picture_time(container)
+    sound: _Recording | None = None
+    start = Fraction(0)
+    for frame in _frames(container, stream):
+        if sound is None:
+            sound = _Recording(frame, stream)
+            start = Fraction(frame.pts or 0) * Fraction(frame.time_base or 0)
+        sound.append(frame)
+    if sound is None:
+        return torch.empty(1, 0), stream.rate or 1
+    samples = _without_padding(sound.samples, stream, sound.rate)
+    return (samples if origin is None else _moved(samples, round((start - origin) * sound.rate))), sound.rate
+
+
+def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
+    """The decoded frames, up to where a damaged file stops being readable; damaged packets are skipped."""
+    try:
+        for packet in container.demux(stream):
+            try:
+                yield from packet.decode()
+            except FFmpegError:
+                continue
+    except FFmpegError:
+        return
+
+
+class _Recording:
+    """Samples collected into one growing buffer, in the rate and channels of the first frame."""
+
+    def __init__(self, first: AudioFrame, stream: AudioStream) -> None:
+        self.rate = first.sample_rate
+        expected = stream.duration * (stream.time_base or 0) * self.rate if stream.duration else 0
+        self.buffer = torch.empty(_channels(first), int(min(expected, 3600 * self.rate)) + self.rate)
+        self.count = 0
+
+    def append(self, frame: AudioFrame) -> None:
+        values = resample(_frame_samples(frame), frame.sample_rate, self.rate)
+        if len(values) != len(self.buffer):
+            values = values.mean(dim=0, keepdim=True).expand(len(self.buffer), -1)
+        end = self.count + values.shape[1]
+        if end > self.buffer.shape[1]:
+            grown = torch.empty(len(self.buffer), 2 * end)
+            grown[:, : self.count] = self.samples
+            self.buffer = grown
+        self.buffer[:, self.count : end] = values
+        self.count = end
+
+    @property
+    def samples(self) -> Tensor:
+        return self.buffer[:, : self.count]
+
+
+def _channels(frame: AudioFrame) -> int:
+    return len(frame.layout.channels)
+
+
+def _frame_samples(frame: AudioFrame) -> Tensor:
+    values: Any = frame.to_ndarray()
+    if frame.format.is_packed:
+        values = values.reshape(-1, _channels(frame)).T
+    return _full_scale(torch.from_numpy(np.ascontiguousarray(values)))
+
+
+def _first_picture_time(container: InputContainer) -> Fraction | None:
+    for stream in container.streams.video:
+        if stream.start_time is not None and stream.time_base and (stream.frames or 2) > 1:
+            return stream.start_time * stream.time_base
+    return None
+
+
+def _without_padding(samples: Tensor, stream: AudioStream, rate: int) -> Tensor:
+    if not stream.duration or not stream.time_base:
+        return samples
+    stated = round(stream.duration * stream.time_base * rate)
+    return samples[:, :stated] if 0 < samples.shape[1] - stated < _CODEC_FRAME else samples
+
+
+def _moved(samples: Tensor, delay: int) -> Tensor:
+    if delay >= 0:
+        return torch.nn.functional.pad(samples, (delay, 0))
+    return samples[:, -delay:]

@@ -1,0 +1,112 @@
+"""A video file as a lazy sequence of upright RGB frames at a constant rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from os import PathLike
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from av.video.frame import VideoFrame
+from av.video.reformatter import Colorspace
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..sequences import LazySequence
+from .decoding import FrameWindow, scan
+from .images import check_sides
+
+Pixels = NDArray[np.uint8]
+
+_MATRICES = {1: "ITU709", 4: "FCC", 7: "SMPTE240M", 9: "BT2020", 10: "BT2020"}
+"""FFmpeg's AVColorSpace to the conversion's name; what is not said is ITU601, as FFmpeg takes it."""
+
+_FULL_RANGE = 2
+_WIDEST_PIXEL = 4
+
+
+class VideoFrames(LazySequence):
+    """RGB uint8 (H, W, 3) frames of a video file at `fps`, decoded when they are asked for.
+
+    Frame i is what the video shows at (i + 1/2) / fps seconds after its first frame appears (the middle of
+    the time frame i is on screen, so that rounded time stamps do no harm); there are as many as have their
+    middle before the video's end. Variable rates, rotation, mirroring, non-square pixels and the colour
+    matrix and range follow the file. Memory is bounded whatever the video's length and the reading order
+    (see `FrameWindow`). Safe to read from several threads. Raises `MediaError` for what cannot be read.
+    """
+
+    def __init__(self, path: str | PathLike[str], fps: Fraction) -> None:
+        self.fps = fps
+        self.timeline = scan(path)
+        self.window = FrameWindow(path, self.timeline)
+        self._lock = Lock()
+        first = self.window[0]
+        self._size = _square_pixel_size(first, self.window.pixel_aspect)
+        self._turn = _upright(first)
+        picture = self._picture(first)
+        check_sides(picture.shape[0], picture.shape[1], str(path))
+        count = max(math.ceil(self.timeline.seconds * fps - Fraction(1, 2)), 1)
+        super().__init__(count, picture.shape, torch.uint8)
+
+    def compute(self, start: int, stop: int) -> Tensor:
+        pictures = np.empty((stop - start, *self.shape), np.uint8)
+        shown = -1
+        with self._lock:
+            for row, index in enumerate(range(start, stop)):
+                number = self.timeline.number_at((index + Fraction(1, 2)) / self.fps)
+                if number == shown:
+                    pictures[row] = pictures[row - 1]
+                else:
+                    pictures[row] = self._picture(self.window[number])
+                shown = number
+        return torch.from_numpy(pictures)
+
+    def _picture(self, frame: VideoFrame) -> Pixels:
+        return self._turn(_to_rgb(frame, *self._size))
+
+
+def _to_rgb(frame: VideoFrame, width: int, height: int) -> Pixels:
+    # Everything is said explicitly: what PyAV assumes about colour differs between its versions.
+    colours: dict[str, Any] = {}
+    if not (frame.format.is_rgb or frame.format.has_palette):
+        matrix = _MATRICES.get(frame.colorspace, "ITU601")
+        full = frame.color_range == _FULL_RANGE or frame.format.name.startswith("yuvj")
+        colours = {
+            "src_colorspace": matrix if matrix in Colorspace.__members__ else "ITU709",
+            "dst_colorspace": "ITU709",
+            "src_color_range": "JPEG" if full else "MPEG",
+            "dst_color_range": "JPEG",
+        }
+    rgb: Any = frame.reformat(width=width, height=height, format="rgb24", **colours).to_ndarray()
+    return rgb
+
+
+def _square_pixel_size(frame: VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
+    """(width, height) with the side stretched that non-square pixels make too short."""
+    aspect = pixel_aspect or Fraction(1)
+    if not Fraction(1, _WIDEST_PIXEL) <= aspect <= _WIDEST_PIXEL:
+        return frame.width, frame.height
+    return round(frame.width * max(aspect, 1)), round(frame.height / min(aspect, 1))
+
+
+def _upright(frame: VideoFrame) -> Callable[[Pixels], Pixels]:
+    """What the file's display matrix does to a picture, to the nearest quarter turn.
+
+    The matrix (ISO/IEC 14496-12, 8.3.2) maps a stored pixel (x, y) to (a x + c y, b x + d y).
+    """
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return lambda picture: picture
+    a, b, _, c, d = np.frombuffer(bytes(matrix), "<i4")[:5].tolist()
+    swaps = abs(b) + abs(c) > abs(a) + abs(d)
+    flip_x, flip_y = (c < 0, b < 0) if swaps else (a < 0, d < 0)
+
+    def turn(picture: Pixels) -> Pixels:
+        turned: Pixels = np.transpose(picture, (1, 0, 2)) if swaps else picture
+        return turned[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
+
+    return turn
