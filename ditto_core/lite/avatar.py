@@ -1,0 +1,76 @@
+"""What Lite knows about a person: landmarks of every source frame, the face's movement, the region to render."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from ..data import Avatar
+from .basis import FaceBasis
+from .geometry import LOWER_LIP, UPPER_LIP, VERTICES, Floats, Placement, place
+from .mouth import MouthLook
+from .surround import Surround, rings
+from .warp import Window
+
+# An open mouth shows teeth up to the lips' inner border: how far inwards a lip's colour is taken from then.
+CLEAR_OF_TEETH = 0.6
+
+
+@dataclass(frozen=True)
+class RestFaces:
+    """B source frames' faces in canonical cm: as they are and with the mouth shut (B, 468, 3), and where."""
+
+    placement: Placement
+    shapes: Floats
+    closed: Floats
+
+    def source_px(self) -> Floats:
+        """Where the vertices of face and surround take their colour from (B, 684, 3), picture pixels."""
+        points = np.concatenate([_clear_of_teeth(self.shapes), rings(self.shapes)], axis=1)
+        return self.placement.to_px(points)
+
+    def seam(self) -> Floats:
+        """The middle of the closed lips (B, 3)."""
+        return self.closed[:, [UPPER_LIP[3, 5], LOWER_LIP[3, 5]]].mean(axis=1)
+
+
+@dataclass(frozen=True)
+class LiteAvatar(Avatar):
+    """A person registered with Lite.
+
+    mesh: (S, 478, 3) landmarks in pixels, z away from the camera. basis, surround, mouth: how the face moves
+    and what its mouth shows, from one frame. corners: (S, 2) int64, left and top of the rendered region in
+    the frame; region: its height and width; map_shape: rows and columns of the backward map.
+    """
+
+    mesh: Tensor
+    basis: FaceBasis
+    surround: Surround
+    mouth: MouthLook
+    corners: Tensor
+    region: tuple[int, int]
+    map_shape: tuple[int, int]
+
+    def rest(self, frames: Tensor) -> RestFaces:
+        """The faces of source frames (B,) int64."""
+        landmarks = self.mesh[frames].numpy()
+        placement = place(landmarks)
+        shapes = placement.to_cm(landmarks[:, :VERTICES])
+        return RestFaces(placement, shapes, self.basis.close(shapes))
+
+    def window(self, frame: int) -> Window:
+        """The rendered region of a source frame on the grid of the backward map."""
+        left, top = self.corners[frame].tolist()
+        return Window(left, top, self.region[1], self.region[0], *self.map_shape)
+
+
+def _clear_of_teeth(shapes: Floats) -> Floats:
+    """Faces (B, 468, 3) whose inner lip borders lie on the lip itself where the mouth shows its inside."""
+    moved = shapes.copy()
+    gap = shapes[:, UPPER_LIP[3], 1] - shapes[:, LOWER_LIP[3], 1]
+    share = CLEAR_OF_TEETH * np.clip((gap - 0.08) / 0.35, 0, 1)[..., None]
+    for lip in (UPPER_LIP, LOWER_LIP):
+        moved[:, lip[3]] += share * (shapes[:, lip[2]] - shapes[:, lip[3]])
+    return moved

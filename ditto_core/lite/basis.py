@@ -1,0 +1,256 @@
+"""How a face moves: the weights of jaw, lips, eyes and brows on every vertex of the mesh.
+
+All lengths are canonical centimetres. Everything starts from the closed mouth: `FaceBasis.close` shuts
+whatever gap the source shows, `FaceBasis.deform` opens, rounds and stretches it again and moves eyes and
+brows. The shares and reaches are chosen by eye on portraits; their re-measured effect is tested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix, diags
+from scipy.sparse.linalg import spsolve
+
+from .coefficients import COLUMN
+from .geometry import (
+    ABOVE_CREASE,
+    BROWS,
+    FACE_OVAL,
+    LID_CREASE,
+    LIP_CORNERS,
+    LOWER_LID,
+    LOWER_LIP,
+    UPPER_LID,
+    UPPER_LIP,
+    VERTICES,
+    Floats,
+    canonical_face,
+)
+
+# Of an opening, what the jaw's rotation, the lower lip and the upper lip contribute.
+JAW_SHARE, LOWER_SHARE, UPPER_SHARE = 0.66, 0.16, 0.18
+# Of the source's gap, what the upper and the lower lip travel to close it.
+CLOSE_DOWN, CLOSE_UP = 0.22, 0.78
+# The jaw turns about an axis through the ears: its y and z.
+HINGE_Y, HINGE_Z = 0.3, -2.5
+# Gap between lips that count as closed.
+CLOSED_GAP = 0.03
+
+ROW_DEPTH = (np.arange(4, dtype=np.float32) / 3)[:, None]  # 0 at a lip's outer border, 1 at the inner one
+ALONG = np.linspace(-1, 1, 11, dtype=np.float32)[None]  # position along a lip row
+ALONG_LID = np.linspace(-1, 1, 7, dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class FaceBasis:
+    """Weights on the 468 vertices, computed once for a person from one frame.
+
+    jaw, lower, upper: (468,) how far a vertex follows the jaw, the lower and the upper lip, 0..1. fields:
+    (F, 468, 3) displacement in cm at full strength, in the order of `_field_strengths`. hinge_reach: distance
+    from the jaw's axis to the lower lip in cm.
+    """
+
+    jaw: Floats
+    lower: Floats
+    upper: Floats
+    fields: Floats
+    hinge_reach: float
+
+    @classmethod
+    def from_shape(cls, shape: Floats) -> FaceBasis:
+        """The basis for a face of `shape` (468, 3)."""
+        jaw = _jaw_weight(shape)
+        lower, upper = _lip_weights(shape)
+        fields = np.stack(
+            [
+                _rounding(shape),
+                _stretching(shape),
+                _pressing(),
+                _tucking(upper),
+                _raising(upper),
+                _browsing(shape),
+                _smiling(shape),
+            ]
+        )
+        reach = float(shape[14, 2]) - HINGE_Z
+        return cls(jaw, lower, upper, fields.astype(np.float32), reach)
+
+    def close(self, shapes: Floats) -> Floats:
+        """The faces (B, 468, 3) with their mouths shut."""
+        upper_y, lower_y = shapes[:, UPPER_LIP[3], 1], shapes[:, LOWER_LIP[3], 1]
+        gap = np.maximum(0, upper_y - lower_y - CLOSED_GAP)[:, None, :]
+        gap[..., [0, -1]] = 0
+        widest = gap.max(axis=(1, 2))[:, None]
+        shut = shapes.copy()
+        above_seam = shapes[..., 1] > shapes[:, [14], 1]
+        shut[..., 1] += 0.9 * CLOSE_UP * widest * self.jaw - 0.12 * widest * self.upper * above_seam
+        shut[:, UPPER_LIP, 1] = shapes[:, UPPER_LIP, 1] - CLOSE_DOWN * gap * (0.6 + 0.4 * ROW_DEPTH)
+        shut[:, LOWER_LIP, 1] = shapes[:, LOWER_LIP, 1] + CLOSE_UP * gap * (0.85 + 0.15 * ROW_DEPTH)
+        return shut
+
+    def deform(self, closed: Floats, motion: Floats) -> Floats:
+        """The closed faces (B, 468, 3) moved by `motion` (B, 15), head pose excepted."""
+        opening = motion[:, COLUMN["open"], None]
+        strengths = _field_strengths(motion)
+        moved = closed + np.tensordot(strengths, self.fields, axes=1)
+        moved[..., 1] += opening * (UPPER_SHARE * self.upper - LOWER_SHARE * self.lower)
+        moved = self._turn_jaw(moved, opening)
+        _blink(moved, motion[:, [COLUMN["blink_left"], COLUMN["blink_right"]]])
+        _part_lips(moved)
+        return moved
+
+    def _turn_jaw(self, faces: Floats, opening: Floats) -> Floats:
+        angle = JAW_SHARE * opening / self.hinge_reach * self.jaw
+        y, z = faces[..., 1] - HINGE_Y, faces[..., 2] - HINGE_Z
+        turned = faces.copy()
+        turned[..., 1] = HINGE_Y + y * np.cos(angle) - z * np.sin(angle)
+        turned[..., 2] = HINGE_Z + y * np.sin(angle) + z * np.cos(angle)
+        return turned
+
+
+def _field_strengths(motion: Floats) -> Floats:
+    wide = motion[:, COLUMN["wide"]]
+    columns = [np.maximum(-wide, 0), np.maximum(wide, 0)]
+    columns += [motion[:, COLUMN[name]] for name in ("press", "tuck", "upper", "brow", "smile")]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _jaw_weight(shape: Floats) -> Floats:
+    """1 on the chin, 0 above the mouth, smooth between: a harmonic fill leaves no crease in the cheek."""
+    x, y = shape[:, 0], shape[:, 1]
+    weight = np.full(VERTICES, np.nan, np.float32)
+    weight[FACE_OVAL] = smoothstep((-1 - y[FACE_OVAL]) / 5)
+    weight[(np.abs(x) < 2.2) & (y < y[17] - 0.45)] = 1
+    weight[LOWER_LIP] = np.broadcast_to(1 - 0.72 * np.abs(ALONG) ** 2.6, LOWER_LIP.shape)
+    weight[UPPER_LIP] = 0
+    weight[LIP_CORNERS] = 0.26
+    still = y > y[2] + 0.4
+    weight[still] = 0
+    return harmonic_fill(weight)
+
+
+def _lip_weights(shape: Floats) -> tuple[Floats, Floats]:
+    x, y = shape[:, 0] - shape[[13, 14], 0].mean(), shape[:, 1]
+    lower = 0.7 * np.exp(-((x / 1.9) ** 2) - ((y - y[17]) / 0.9) ** 2) * (y < y[14])
+    upper = 0.5 * np.exp(-((x / 2.0) ** 2) - ((y - y[0]) / 0.9) ** 2) * (y > y[13])
+    lower[UPPER_LIP], upper[LOWER_LIP] = 0, 0
+    lower[LOWER_LIP] = (1 - 0.72 * np.abs(ALONG) ** 2.6) * (0.75 + 0.25 * ROW_DEPTH)
+    upper[UPPER_LIP] = (1 - np.abs(ALONG) ** 2.2) * (0.55 + 0.45 * ROW_DEPTH)
+    return lower.astype(np.float32), upper.astype(np.float32)
+
+
+def _mouth_frame(shape: Floats) -> tuple[Floats, Floats, float]:
+    """x and y from the middle of the mouth, and half the mouth's width."""
+    centre = shape[[61, 291, 13, 14]].mean(axis=0)
+    half_width = float(shape[291, 0] - shape[61, 0]) / 2
+    return shape[:, 0] - centre[0], shape[:, 1] - centre[1], half_width
+
+
+def _widening(shape: Floats) -> Floats:
+    x, y, half_width = _mouth_frame(shape)
+    near = np.exp(-1.6 * np.maximum(0, (x / 2.6) ** 2 + (y / 2) ** 2 - 0.9))
+    return np.sign(x) * np.minimum(1, np.abs(x) / half_width) * near
+
+
+def _rounding(shape: Floats) -> Floats:
+    x, y, _ = _mouth_frame(shape)
+    field = np.zeros((VERTICES, 3), np.float32)
+    field[:, 0] = -0.62 * _widening(shape)
+    field[:, 2] = 0.55 * np.exp(-0.5 * ((x / 1.8) ** 2 + (y / 1.1) ** 2))
+    field[UPPER_LIP, 1] += 0.10 * (1 - ROW_DEPTH) * (1 - ALONG**2)
+    field[LOWER_LIP, 1] -= 0.08 * (1 - ROW_DEPTH) * (1 - ALONG**2)
+    return field
+
+
+def _stretching(shape: Floats) -> Floats:
+    x, y, half_width = _mouth_frame(shape)
+    field = np.zeros((VERTICES, 3), np.float32)
+    field[:, 0] = 0.42 * _widening(shape)
+    field[:, 1] = 0.12 * _near_corners(x, y, half_width)
+    field[:, 2] = -0.12 * np.exp(-0.5 * ((x / 1.8) ** 2 + (y / 1.1) ** 2))
+    return field
+
+
+def _smiling(shape: Floats) -> Floats:
+    x, y, half_width = _mouth_frame(shape)
+    field = np.zeros((VERTICES, 3), np.float32)
+    near = _near_corners(x, y, half_width)
+    field[:, 0] = 0.25 * np.sign(x) * near
+    field[:, 1] = 0.30 * near
+    return field
+
+
+def _near_corners(x: Floats, y: Floats, half_width: float) -> Floats:
+    return np.exp(-(((np.abs(x) - half_width) / 1.2) ** 2) - (y / 1.4) ** 2)
+
+
+def _pressing() -> Floats:
+    field = np.zeros((VERTICES, 3), np.float32)
+    towards_seam = 0.10 * (1 - ALONG**2) * (1 - 0.6 * ROW_DEPTH)
+    field[UPPER_LIP, 1], field[LOWER_LIP, 1] = -towards_seam, towards_seam
+    return field
+
+
+def _tucking(upper: Floats) -> Floats:
+    field = np.zeros((VERTICES, 3), np.float32)
+    field[:, 1] = 0.22 * upper
+    field[LOWER_LIP, 1] = 0.10 * (1 - ALONG**2) * (0.4 + 0.6 * ROW_DEPTH)
+    field[LOWER_LIP, 2] = -0.3 * (1 - ALONG**2)
+    return field
+
+
+def _raising(upper: Floats) -> Floats:
+    field = np.zeros((VERTICES, 3), np.float32)
+    field[:, 1] = 0.10 * upper
+    return field
+
+
+def _browsing(shape: Floats) -> Floats:
+    field = np.zeros((VERTICES, 3), np.float32)
+    field[:, 1] = 0.35 * np.exp(-(((shape[:, 1] - shape[BROWS, 1].mean()) / 1.1) ** 2))
+    field[FACE_OVAL] = 0
+    return field
+
+
+def _blink(faces: Floats, closing: Floats) -> None:
+    """Close the eyes of `faces` (B, 468, 3) in place by `closing` (B, 2): image-left, image-right."""
+    amount = np.clip(closing, 0, 1)[:, :, None, None]
+    gap = faces[:, LOWER_LID] - faces[:, UPPER_LID]
+    crease_share = (0.5 - 0.15 * ALONG_LID**2)[:, None]
+    faces[:, LOWER_LID] -= 0.04 * amount * gap
+    faces[:, UPPER_LID] += 0.96 * amount * gap
+    faces[:, LID_CREASE] += crease_share * amount * gap
+    faces[:, ABOVE_CREASE] += 0.10 * amount * gap
+
+
+def _part_lips(faces: Floats) -> None:
+    """Where the lips would pass through each other, let them meet half-way."""
+    for row in (2, 3):
+        upper, lower = faces[:, UPPER_LIP[row], 1], faces[:, LOWER_LIP[row], 1]
+        meeting = np.where(upper < lower, (upper + lower) / 2, np.nan)
+        faces[:, UPPER_LIP[row], 1] = np.where(np.isnan(meeting), upper, meeting)
+        faces[:, LOWER_LIP[row], 1] = np.where(np.isnan(meeting), lower, meeting)
+
+
+def harmonic_fill(values: NDArray[np.float32]) -> Floats:
+    """Replace the NaNs of `values` (468,) by the solution of Laplace's equation on the mesh's edges."""
+    triangles = canonical_face().triangles
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    edges = np.unique(np.sort(edges, axis=1), axis=0)
+    both = np.concatenate([edges, edges[:, ::-1]])
+    adjacency = coo_matrix((np.ones(len(both)), both.T), shape=(VERTICES, VERTICES)).tocsr()
+    laplacian = diags(np.asarray(adjacency.sum(axis=1)).ravel()) - adjacency
+    unknown = np.isnan(values)
+    known_part = laplacian[unknown][:, ~unknown] @ values[~unknown]
+    filled = values.copy()
+    filled[unknown] = spsolve(laplacian[unknown][:, unknown].tocsc(), -known_part)
+    return filled
+
+
+def smoothstep(t: Floats) -> Floats:
+    """3t² - 2t³, clamped to 0..1."""
+    t = np.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)

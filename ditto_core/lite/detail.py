@@ -1,0 +1,86 @@
+"""Draws lips and lids again with several samples a pixel: their borders are what the eye sees first."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .geometry import ABOVE_CREASE, EYE_CORNERS, LIPS, LOWER_LID, LOWER_LIP, UPPER_LIP, Floats, Ints
+from .mouth import MouthLook, paint_mouth
+from .posing import Pose
+from .warp import WarpMesh, Window, remap
+
+Picture = NDArray[np.uint8]
+
+MARGIN_CM = 0.35
+# A box gets about this many samples across, but always several a pixel.
+SAMPLES_ACROSS = 420.0
+FEWEST, MOST = 2, 6
+EYE_STIRS = 0.01
+
+
+def refine_lips(
+    face: Picture, full: Window, original: Picture, mesh: WarpMesh, pose: Pose, look: MouthLook
+) -> None:
+    """Draw the lips of `face` (the rendered region `full`, in place) again, and the mouth between them."""
+    box = _box(full, pose, LIPS)
+    if box is None:
+        return
+    fine = remap(original, box, mesh.displacement(box, pose.source, pose.target))
+    _paint_mouth(fine, box, pose, look)
+    _blend_in(face, full, fine, box, _margin(pose))
+
+
+def refine_eyes(face: Picture, full: Window, original: Picture, mesh: WarpMesh, pose: Pose) -> None:
+    """Draw the eyes that are closing again, in place."""
+    for side, closing in enumerate(pose.closing):
+        around = np.concatenate([ABOVE_CREASE[side], LOWER_LID[side], EYE_CORNERS[side]])
+        box = _box(full, pose, around) if closing > EYE_STIRS else None
+        if box is not None:
+            fine = remap(original, box, mesh.displacement(box, pose.source, pose.target))
+            _blend_in(face, full, fine, box, _margin(pose))
+
+
+def _margin(pose: Pose) -> float:
+    """The boxes' margin in pixels."""
+    return MARGIN_CM * float(np.linalg.norm(pose.mouth_plane[:, 0]))
+
+
+def _box(full: Window, pose: Pose, vertices: Ints) -> Window | None:
+    """Whole pixels around some vertices, as far as they lie in the rendered region."""
+    points, margin = pose.target[vertices, :2], _margin(pose)
+    low = np.maximum(np.floor(points.min(axis=0) - margin), (full.left, full.top))
+    end = (full.left + full.width, full.top + full.height)
+    high = np.minimum(np.ceil(points.max(axis=0) + margin), end)
+    width, height = (int(side) for side in high - low)
+    if width < 2 or height < 2:
+        return None
+    samples = int(np.clip(round(SAMPLES_ACROSS / max(width, height)), FEWEST, MOST))
+    return Window(float(low[0]), float(low[1]), width, height, height * samples, width * samples)
+
+
+def _paint_mouth(fine: Picture, box: Window, pose: Pose, look: MouthLook) -> None:
+    plane = pose.mouth_plane * box.samples_per_pixel[:, None]
+    plane[:, 2] = box.to_grid(pose.mouth_plane[:, 2])
+    upper = box.to_grid(pose.target[UPPER_LIP[3], :2])
+    lower = box.to_grid(pose.target[LOWER_LIP[3], :2])
+    paint_mouth(fine, look, upper, lower, plane, pose.open_cm, pose.jaw_cm, pose.tongue_cm)
+
+
+def _blend_in(face: Picture, full: Window, fine: Picture, box: Window, margin: float) -> None:
+    """Average `fine` down to pixels and fade it into the region over the box's margin."""
+    width, height = int(box.width), int(box.height)
+    coarse = cv2.resize(fine, (width, height), interpolation=cv2.INTER_AREA)
+    left, top = int(box.left - full.left), int(box.top - full.top)
+    place = face[top : top + height, left : left + width]
+    weight = _soft_box(width, height, margin)
+    place[:] = cv2.blendLinear(coarse, place.copy(), weight, 1 - weight)
+
+
+def _soft_box(width: int, height: int, margin: float) -> Floats:
+    """A weight (height, width) that rises from 0 at the border to 1 over `margin` pixels."""
+    across = np.minimum(np.arange(width) + 0.5, width - np.arange(width) - 0.5)
+    down = np.minimum(np.arange(height) + 0.5, height - np.arange(height) - 0.5)
+    ramp = np.clip(np.minimum(down[:, None], across) / max(margin, 1), 0, 1)
+    return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)

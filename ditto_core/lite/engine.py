@@ -1,0 +1,127 @@
+"""The Lite engine: a portrait speaks on a CPU with nothing downloaded, at draft quality.
+
+Stages: landmarks and weights (register), visemes (encode_speech), rule-based curves (sample_motion), moved
+vertices (stitch), backward maps (warp), pictures (decode).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from functools import cached_property
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ..audio.resample import mono
+from ..data import (
+    Audio,
+    Avatar,
+    AvatarOptions,
+    FaceCrops,
+    FeatureVolumes,
+    Keypoints,
+    Motion,
+    MotionOptions,
+    Source,
+    SpeechFeatures,
+    StitchOptions,
+)
+from ..engine import Engine, MadeByEngine, common_engine
+from ..errors import EngineError
+from ..face.find import FaceFinder
+from ..face.track import track
+from ..host import Host
+from ..media.source import first_frames, limit_size
+from ..models.bundled import bundled
+from ..models.runners import OnnxRunner
+from ..sequences import ComputedSequence, mirror_index
+from . import motion as speech_motion
+from . import stitch as motion_stitch
+from .avatar import LiteAvatar
+from .coefficients import CHANNELS
+from .posing import driving_points, source_points
+from .register import build_avatar
+from .render import Renderer
+from .visemes import ROWS_PER_SECOND, SAMPLE_RATE, VisemeEncoder
+
+
+class LiteEngine(Engine):
+    """Draft lip sync by warping the picture; see the module's first lines."""
+
+    name = "lite"
+    label = "Lite (draft quality)"
+
+    @cached_property
+    def finder(self) -> FaceFinder:
+        """Face detection and landmarks."""
+        return FaceFinder.default()
+
+    @cached_property
+    def encoder(self) -> VisemeEncoder:
+        """The viseme network."""
+        return VisemeEncoder(OnnxRunner(bundled("viseme_tcn.onnx")))
+
+    def register(self, source: Source, options: AvatarOptions, host: Host) -> LiteAvatar:
+        frames = limit_size(first_frames(source.frames, options.template_n_frames), options.max_size)
+        tracked = track(self.finder, frames, options.face, host)
+        return build_avatar(self, replace(source, frames=frames), tracked, options)
+
+    def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
+        host.check_interrupted()
+        values = self.encoder.encode(mono(audio, SAMPLE_RATE))
+        return SpeechFeatures(self, values, Fraction(ROWS_PER_SECOND), "visemes", audio)
+
+    def sample_motion(
+        self, avatar: Avatar, speech: SpeechFeatures, options: MotionOptions, host: Host
+    ) -> Motion:
+        self._check(avatar, speech)
+        host.check_interrupted()
+        count = speech.audio.frame_count(options.fps)
+        values = speech_motion.sample(speech.values, count, options.fps, options.seed, options.blinks)
+        return Motion(self, values, options.fps, CHANNELS, speech.audio)
+
+    def stitch(self, avatar: Avatar, motion: Motion, options: StitchOptions) -> Keypoints:
+        self._check(avatar, motion)
+        person = cast(LiteAvatar, avatar)
+        drive_eye = not person.is_video if options.drive_eye is None else options.drive_eye
+        # A person in a video moves the head by himself.
+        amounts = replace(options, head_amount=0.0) if person.is_video else options
+        values = motion_stitch.apply(motion.values, motion.fps, amounts, drive_eye)
+        index = mirror_index(len(values), len(person.frames))
+        return Keypoints(
+            self,
+            person,
+            replace(motion, values=values),
+            source_points(person),
+            driving_points(person, values, index),
+            index,
+        )
+
+    def warp(self, keypoints: Keypoints) -> FeatureVolumes:
+        self._check(keypoints)
+        renderer = Renderer(keypoints)
+        shape = (*renderer.avatar.map_shape, 2)
+        maps = ComputedSequence(renderer.displacements, len(keypoints.driving), shape, torch.float32)
+        return FeatureVolumes(self, keypoints, maps)
+
+    def decode(self, volumes: FeatureVolumes) -> FaceCrops:
+        self._check(volumes, volumes.keypoints)
+        renderer = Renderer(volumes.keypoints)
+        avatar = renderer.avatar
+
+        def compute(start: int, stop: int) -> Tensor:
+            return renderer.pictures(volumes.values[start:stop], start)
+
+        images = ComputedSequence(compute, len(volumes.values), (*avatar.region, 3), torch.uint8)
+        placed = torch.eye(3).repeat(len(avatar.corners), 1, 1)
+        placed[:, :2, 2] = avatar.corners.float()
+        return FaceCrops(self, volumes.keypoints, images, placed, torch.ones(avatar.region))
+
+    def _check(self, *inputs: MadeByEngine) -> None:
+        """Raise an `EngineError` when something another engine made is connected here."""
+        if common_engine(*inputs).name != self.name:
+            raise EngineError(
+                f"This was made by {inputs[0].engine.label}; {self.label} cannot go on with it."
+            )
