@@ -101,6 +101,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     "motion": (
         Flag("motion", "seed", int, "N", "the same seed gives the same motion"),
         Flag("motion", "fps", as_fps, "N", "frames a second of the result"),
+        Flag("motion", "blinks", _boolean, "true|false", "let the eyes blink"),
         Flag("stitch", "mouth_amount", float, "X", "how far the mouth moves, 0..2"),
         Flag("stitch", "head_amount", float, "X", "how far the head moves, 0..2"),
         Flag("stitch", "fade_in", int, "N", "frames in which motion begins, -1 for none"),
@@ -110,10 +111,12 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     "result": (
         Flag("blend", "blend_amount", float, "X", "rendered face against the source, 0..1", "amount"),
         Flag("blend", "feather", float, "X", "soft border, as a fraction of the crop, 0..0.5"),
-        Flag("video", "codec", str, "NAME", "video codec"),
-        Flag("video", "crf", int, "N", "quality; smaller is better and larger on disk"),
-        Flag("video", "preset", str, "NAME", "encoder's speed against size"),
-        Flag("video", "pixel_format", str, "NAME", "pixel format of the video"),
+        Flag("video", "codec", str, "NAME", "h264, hevc, vp9 or av1"),
+        Flag("video", "crf", int, "N", "quality, 0 (best) to 51"),
+        Flag("video", "preset", str, "NAME", "speed against size, from ultrafast to veryslow"),
+        Flag("video", "pixel_format", str, "NAME", "yuv420p plays everywhere"),
+        Flag("video", "audio_codec", str, "NAME", "aac, opus, or auto for what suits the file"),
+        Flag("video", "audio_bitrate", int, "N", "bits a second"),
     ),
 }
 

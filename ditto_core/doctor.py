@@ -12,13 +12,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
 
-import av
 import onnxruntime
 import torch
 
 from .demo import PORTRAIT
 from .errors import DittoError
 from .host import Host
+from .media.encoders import find_encoder
 from .models.bundled import FOLDER as BUNDLED
 from .talking_head import talk
 
@@ -60,12 +60,9 @@ def _libraries() -> Iterator[Finding]:
 
 def _encoder(name: str) -> Finding:
     try:
-        codec = av.Codec(name, "w")
-    except ValueError:  # PyAV's error for an unknown codec
-        return Finding(
-            "Libraries", f"No {name} encoder; reinstall av: pip install --force-reinstall av", True
-        )
-    return Finding("Libraries", f"{name} encoder: {codec.name}")
+        return Finding("Libraries", f"{name} encoder: {find_encoder(name).name}")
+    except DittoError as error:
+        return Finding("Libraries", str(error), True)
 
 
 def _devices() -> Iterator[Finding]:

@@ -1,0 +1,503 @@
+"""The command line keeps its word: flags, exit codes, one clear line for an error, nothing left behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from ditto_core import cli
+from ditto_core.__main__ import main
+from ditto_core.data import FaceChoice
+from ditto_core.demo import PORTRAIT, SPEECH
+from ditto_core.talking_head import TalkOptions
+
+ROOT = Path(__file__).parent.parent
+SECONDS = 0.4
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
+
+
+@pytest.fixture
+def portrait(tmp_path: Path) -> Path:
+    path = tmp_path / "portrait.png"
+    face().save(path)
+    return path
+
+
+@pytest.fixture
+def speech(tmp_path: Path) -> Path:
+    return write_speech(tmp_path / "speech.wav")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where results go; what else lies there was left behind."""
+    path = tmp_path / "results"
+    path.mkdir()
+    return path
+
+
+def face(side: int = 256) -> Image.Image:
+    with Image.open(PORTRAIT) as picture:
+        return picture.convert("RGB").resize((side, side))
+
+
+def write_speech(
+    path: Path,
+    seconds: float = SECONDS,
+    rate: int = 16000,
+    channels: int = 1,
+    width: int = 2,
+    level: float = 0.3,
+) -> Path:
+    wobble = np.sin(np.arange(round(seconds * rate)) * 2 * np.pi * 180 / rate)
+    samples = np.repeat((wobble * level)[:, None], channels, axis=1)
+    pcm = (samples * 127 + 128).astype(np.uint8) if width == 1 else (samples * 32767).astype("<i2")
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(pcm.tobytes())
+    return path
+
+
+def write_clip(path: Path, frames: int = 20) -> Path:
+    """A silent video of the portrait."""
+    picture = av.VideoFrame.from_ndarray(np.asarray(face()), "rgb24")
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25, options={"g": "1"})
+        stream.width = stream.height = 256
+        for index in range(frames):
+            picture.pts = index
+            picture.time_base = Fraction(1, 25)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    return path
+
+
+def talk(source: Path, audio: Path, output: Path, *more: str) -> int:
+    return main(["talk", "--source", str(source), "--audio", str(audio), "--output", str(output), *more])
+
+
+def frames_in(path: Path) -> int:
+    with av.open(str(path)) as container:
+        assert container.streams.audio
+        return sum(1 for _ in container.decode(video=0))
+
+
+def contents(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# --- what works ---------------------------------------------------------------------------------------
+
+
+def test_a_portrait_and_speech_become_a_video(
+    portrait: Path, speech: Path, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    output = folder / "ein schönes Ergebnis.mp4"
+    assert talk(portrait, speech, output) == 0
+
+    assert contents(folder) == [output.name]
+    assert frames_in(output) == math.ceil(SECONDS * 25)
+    told = capfd.readouterr()
+    assert told.out.startswith(f"Wrote {output} in ")
+    assert "Lite (draft quality)" in told.err
+
+
+def test_quiet_says_nothing_but_the_result(
+    portrait: Path, speech: Path, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert talk(portrait, speech, folder / "out.mp4", "-q") == 0
+    told = capfd.readouterr()
+    assert told.err == ""
+    assert len(told.out.splitlines()) == 1
+
+
+def test_an_existing_result_is_replaced(portrait: Path, speech: Path, folder: Path) -> None:
+    (folder / "out.mp4").write_bytes(b"an older one")
+    assert talk(portrait, speech, folder / "out.mp4") == 0
+    assert frames_in(folder / "out.mp4") == 10
+
+
+def test_the_frame_rate_and_seed_are_obeyed(portrait: Path, speech: Path, folder: Path) -> None:
+    for name, seed in (("a.mkv", "1"), ("b.mkv", "1"), ("c.mkv", "2")):
+        assert talk(portrait, speech, folder / name, "--fps", "12.5", "--seed", seed, "--crf", "0") == 0
+    first, same, other = (decoded(folder / name) for name in ("a.mkv", "b.mkv", "c.mkv"))
+    assert len(first) == 5
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
+def decoded(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+PICTURES: dict[str, Callable[[Path], None]] = {
+    "rgba.png": lambda path: face().convert("RGBA").save(path),
+    "grey.png": lambda path: face().convert("L").save(path),
+    "palette.png": lambda path: face().quantize(64).save(path),
+    "tiny.png": lambda path: face(64).save(path),
+    "huge.jpg": lambda path: face(3000).save(path),
+    "odd.png": lambda path: face().crop((0, 0, 253, 251)).save(path),
+    "turned.jpg": lambda path: face().transpose(Image.Transpose.ROTATE_90).save(path, exif=turned_exif()),
+}
+
+
+def turned_exif() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored turned left; turn right to show
+    return exif
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_any_kind_of_picture_works(name: str, speech: Path, tmp_path: Path, folder: Path) -> None:
+    PICTURES[name](tmp_path / name)
+    assert talk(tmp_path / name, speech, folder / "out.mp4", "--max_size", "512") == 0
+    assert frames_in(folder / "out.mp4") == 10
+    assert contents(folder) == ["out.mp4"]
+
+
+SOUNDS: dict[str, dict[str, Any]] = {
+    "0.1 s": {"seconds": 0.1},
+    "one sample": {"seconds": 1 / 16000},
+    "silence": {"level": 0.0},
+    "8-bit": {"width": 1},
+    "48 kHz stereo": {"rate": 48000, "channels": 2},
+    "8 kHz": {"rate": 8000},
+}
+
+
+@pytest.mark.parametrize("kind", SOUNDS)
+def test_any_kind_of_sound_works(kind: str, portrait: Path, tmp_path: Path, folder: Path) -> None:
+    sound = write_speech(tmp_path / "sound.wav", **SOUNDS[kind])
+    assert talk(portrait, sound, folder / "out.mp4") == 0
+    assert frames_in(folder / "out.mp4") == math.ceil(SOUNDS[kind].get("seconds", SECONDS) * 25)
+
+
+def test_a_video_speaks_and_a_cut_off_one_as_far_as_it_goes(
+    speech: Path, tmp_path: Path, folder: Path
+) -> None:
+    clip = write_clip(tmp_path / "clip.mkv")
+    assert talk(clip, speech, folder / "whole.mp4") == 0
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    assert talk(clip, speech, folder / "cut.mp4") == 0
+    assert frames_in(folder / "whole.mp4") == frames_in(folder / "cut.mp4") == 10
+
+
+# --- what is refused ----------------------------------------------------------------------------------
+
+
+def no_face(folder: Path) -> Path:
+    Image.new("RGB", (320, 240), (90, 120, 150)).save(folder / "wall.png")
+    return folder / "wall.png"
+
+
+def text_file(folder: Path) -> Path:
+    (folder / "notes.txt").write_text("no picture, no sound\n" * 40)
+    return folder / "notes.txt"
+
+
+def cut_mp4(folder: Path) -> Path:
+    """Without its end an mp4 has no index."""
+    clip = write_clip(folder / "clip.mp4")
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    return clip
+
+
+BAD_SOURCES: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "no face": (no_face, "face"),
+    "missing": (lambda folder: folder / "missing.png", "missing.png"),
+    "folder": (lambda folder: folder, "folder"),
+    "text": (text_file, "notes.txt"),
+    "cut mp4": (cut_mp4, "clip.mp4"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_SOURCES)
+def test_a_source_that_cannot_be_used_is_refused(
+    kind: str, speech: Path, tmp_path: Path, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make, word = BAD_SOURCES[kind]
+    assert talk(make(tmp_path), speech, folder / "out.mp4", "-q") == 2
+    assert word in refusal(capfd)
+    assert contents(folder) == []
+
+
+BAD_SOUNDS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "missing": (lambda folder: folder / "missing.wav", "missing.wav"),
+    "silent video": (lambda folder: write_clip(folder / "clip.mp4"), "no sound"),
+    "text": (text_file, "notes.txt"),
+    "empty": (lambda folder: write_speech(folder / "empty.wav", seconds=0), "empty"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_SOUNDS)
+def test_a_sound_that_cannot_be_used_is_refused(
+    kind: str, portrait: Path, tmp_path: Path, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    make, word = BAD_SOUNDS[kind]
+    assert talk(portrait, make(tmp_path), folder / "out.mp4", "-q") == 2
+    assert word in refusal(capfd)
+    assert contents(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--engine", "lide"], "lide"),
+        (["--engine", "ditto"], "lite"),
+        (["--seed", "many"], "--seed"),
+        (["--fps", "0"], "frame rate"),
+        (["--fps", "soon"], "frame rate"),
+        (["--max_size", "8"], "max_size"),
+        (["--face", "second"], "largest, from-left:N, nearest:X,Y"),
+        (["--face", "nearest:1"], "nearest:X,Y"),
+        (["--face", "from-left:7"], "face"),
+        (["--mouth_amount", "nan"], "mouth_amount"),
+        (["--drive_eye", "maybe"], "true nor false"),
+        (["--blend_amount", "2"], "amount"),
+        (["--codec", "h265"], "h264"),
+        (["--pixel_format", "rgb8"], "rgb8"),
+        (["--crf", "99"], "crf"),
+        (["--no_such_flag"], "no_such_flag"),
+    ],
+)
+def test_impossible_values_are_refused(
+    arguments: list[str],
+    word: str,
+    portrait: Path,
+    speech: Path,
+    folder: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert talk(portrait, speech, folder / "out.mp4", "-q", *arguments) == 2
+    assert word in refusal(capfd)
+    assert contents(folder) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["talk"], ["talk", "--source", "a.png"], ["sing"], ["demo", "loud"]]
+)
+def test_an_incomplete_command_is_refused(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert "--help" in refusal(capfd)
+
+
+@pytest.mark.parametrize("name", [".", "out.txt", "speech.wav/out.mp4"])
+def test_a_place_that_cannot_be_written_is_refused(
+    name: str, portrait: Path, speech: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(tmp_path)
+    assert talk(portrait, speech, tmp_path / name, "-q") == 2
+    refusal(capfd)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("which", ["source", "audio"])
+def test_an_input_is_not_overwritten(
+    which: str, tmp_path: Path, portrait: Path, speech: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4")
+    before = clip.read_bytes()
+    source, audio = (clip, speech) if which == "source" else (portrait, clip)
+    assert talk(source, audio, clip, "-q") == 2
+    assert "would be lost" in refusal(capfd)
+    assert clip.read_bytes() == before
+
+
+def refusal(capfd: pytest.CaptureFixture[str]) -> str:
+    """The one line that says what is wrong."""
+    told = capfd.readouterr()
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    assert line.startswith("ditto")
+    assert "error: " in line
+    return line
+
+
+@posix
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    portrait: Path, speech: Path, folder: Path, small_files_only: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert talk(portrait, speech, folder / "out.mp4", "-q", "--crf", "0") == 2
+    assert "disk is full" in refusal(capfd)
+    assert contents(folder) == []
+
+
+@pytest.fixture
+def small_files_only() -> Iterator[None]:
+    """No file may grow beyond 20 kB, as under a quota."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+# --- what stops ---------------------------------------------------------------------------------------
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_stops_at_once_and_leaves_nothing(
+    number: signal.Signals, portrait: Path, tmp_path: Path, folder: Path
+) -> None:
+    speech = write_speech(tmp_path / "long.wav", seconds=120)
+    arguments = ["--source", portrait, "--audio", speech, "--output", folder / "out.mp4"]
+    with start("talk", *arguments) as process:
+        wait_until(lambda: len(contents(folder)) == 1, process)
+        time.sleep(0.3)
+        sent = time.monotonic()
+        process.send_signal(number)
+        _, told = process.communicate(timeout=20)
+    assert time.monotonic() - sent < 3  # a second, and some for a busy machine
+    assert process.returncode == 130
+    assert told.splitlines()[-1] == "Interrupted."
+    assert "Traceback" not in told
+    assert contents(folder) == []
+
+
+@posix
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    with start("--help") as process:
+        assert process.stdout
+        process.stdout.close()
+        assert process.stderr
+        told = process.stderr.read()
+        assert process.wait(30) == 0
+    assert told == ""
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "ditto_core", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while not reached():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+# --- how it is built ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What `talk` was asked to do, instead of doing it."""
+    call: dict[str, Any] = {}
+
+    def remember(source: Path, audio: Path, output: Path, **more: Any) -> Path:
+        call.update(more, source=source, audio=audio, output=output)
+        return output
+
+    monkeypatch.setattr(cli, "talk", remember)
+    return call
+
+
+def test_without_flags_the_options_are_the_defaults(asked: dict[str, Any]) -> None:
+    assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4")) == 0
+    assert asked["options"] == TalkOptions()
+    assert asked["engine"] == "auto"
+
+
+VALUES = {
+    "face": ("nearest:0.25,0.5", FaceChoice("nearest", point=(0.25, 0.5))),
+    "fps": ("29.97", Fraction(30000, 1001)),
+    "drive_eye": ("false", False),
+    "blinks": ("false", False),
+    "crop_do_rotate": ("false", False),
+    "codec": ("vp9", "vp9"),
+    "preset": ("slow", "slow"),
+    "pixel_format": ("yuv444p", "yuv444p"),
+    "audio_codec": ("opus", "opus"),
+    "audio_bitrate": ("64000", 64000),
+    "max_size": ("512", 512),
+    "crop_scale": ("1.5", 1.5),
+    "seed": ("7", 7),
+    "fade_in": ("5", 5),
+    "fade_out": ("5", 5),
+    "crf": ("30", 30),
+    "template_n_frames": ("9", 9),
+}
+
+
+@pytest.mark.parametrize(
+    "flag", [flag for flags in cli.FLAGS.values() for flag in flags], ids=lambda flag: flag.name
+)
+def test_each_flag_sets_its_option_alone(flag: cli.Flag, asked: dict[str, Any]) -> None:
+    text, value = VALUES.get(flag.name, ("0.25", 0.25))
+    assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4"), f"--{flag.name}", text) == 0
+
+    part = getattr(asked["options"], flag.part)
+    assert getattr(part, flag.target) == value
+    untouched = dataclasses.replace(
+        part, **{flag.target: getattr(getattr(TalkOptions(), flag.part), flag.target)}
+    )
+    assert dataclasses.replace(asked["options"], **{flag.part: untouched}) == TalkOptions()
+
+
+def test_every_option_has_a_flag() -> None:
+    options = TalkOptions()
+    fields = {
+        (part.name, field.name)
+        for part in dataclasses.fields(options)
+        for field in dataclasses.fields(getattr(options, part.name))
+    }
+    assert fields == {(flag.part, flag.target) for flags in cli.FLAGS.values() for flag in flags}
+
+
+def test_help_shows_examples_flags_and_defaults(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "ditto talk --source portrait.jpg" in capfd.readouterr().out
+    assert main(["talk", "--help"]) == 0
+    told = " ".join(capfd.readouterr().out.split())
+    assert "--mouth_amount X" in told
+    assert "(default: 1920)" in told
+    assert "(default: largest)" in told
+    assert "(default: auto)" in told
+
+
+def test_a_defect_is_one_line_and_its_traceback_only_with_v(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_arguments: object, **_more: object) -> Path:
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr(cli, "talk", fail)
+    assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4")) == 1
+    line = refusal(capfd)
+    assert "ZeroDivisionError: division by zero" in line
+    assert "-v" in line
+
+    assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4"), "-v") == 1
+    assert "Traceback" in capfd.readouterr().err
+
+
+def test_the_demo_uses_what_is_bundled(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert PORTRAIT.is_file()
+    assert SPEECH.is_file()
+    monkeypatch.setattr(cli, "demo", lambda output, host: output)
+    assert main(["demo", "--output", "somewhere.mp4"]) == 0
+    assert f"Wrote {Path('somewhere.mp4').resolve()} in " in capfd.readouterr().out

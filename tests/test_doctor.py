@@ -1,0 +1,102 @@
+"""The doctor finds what is wrong, and says it to people and to programs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ditto_core import doctor
+from ditto_core.__main__ import main
+from ditto_core.errors import ModelError
+from ditto_core.models.bundled import FOLDER
+
+
+@pytest.fixture
+def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the bundled files that the doctor looks at."""
+    copy = tmp_path / "bundled"
+    shutil.copytree(FOLDER, copy)
+    monkeypatch.setattr(doctor, "BUNDLED", copy)
+    return copy
+
+
+@pytest.fixture
+def no_render(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "talk", lambda *_arguments, **_more: None)
+
+
+def test_here_everything_works(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 0
+    told = capfd.readouterr().out
+    assert "The Lite engine works." in told
+    assert "torch 2." in told
+    assert "CPUExecutionProvider" in told
+    assert "h264 encoder" in told
+    assert "Rendered and encoded 3 frames" in told
+    assert "!!" not in told
+
+
+@pytest.mark.usefixtures("no_render")
+def test_programs_get_json(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--json"]) == 0
+    report = json.loads(capfd.readouterr().out)
+    assert report["ok"] is True
+    assert {finding["topic"] for finding in report["findings"]} == {
+        "Libraries",
+        "Devices",
+        "Models",
+        "ComfyUI",
+        "Lite",
+    }
+
+
+@pytest.mark.usefixtures("no_render")
+@pytest.mark.parametrize("how", ["missing", "damaged"])
+def test_a_bundled_file_that_is_not_whole_is_named(
+    how: str, bundled: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    network = bundled / "face_det.onnx"
+    if how == "missing":
+        network.unlink()
+    else:
+        network.write_bytes(network.read_bytes()[:-1])
+    assert main(["doctor"]) == 1
+    told = capfd.readouterr().out
+    (line,) = (line for line in told.splitlines() if "!!  " in line)
+    assert "face_det.onnx" in line
+    assert "Reinstall the pack." in line
+
+
+def test_an_engine_that_cannot_render_is_told(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_arguments: object, **_more: object) -> Path:
+        raise ModelError("The network is too old.")
+
+    monkeypatch.setattr(doctor, "talk", fail)
+    assert main(["doctor"]) == 1
+    assert "It cannot render: The network is too old." in capfd.readouterr().out
+
+
+@pytest.mark.usefixtures("no_render")
+def test_model_folders_are_shown_as_the_user_set_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DITTO_MODELS", str(tmp_path / "my models"))
+    assert main(["doctor"]) == 0
+    assert f"{tmp_path / 'my models'} is not there" in capfd.readouterr().out
+
+
+def test_the_list_of_bundled_files_is_complete_and_true() -> None:
+    """After a change: cd ditto_core/models/bundled && sha256sum *.onnx *.npz > SHA256SUMS"""
+    listed = dict(reversed(line.split()) for line in (FOLDER / "SHA256SUMS").read_text().splitlines())
+    there = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in FOLDER.iterdir()
+        if path.suffix in (".onnx", ".npz")
+    }
+    assert listed == there
