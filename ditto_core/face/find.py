@@ -1,0 +1,175 @@
+"""Finds the faces of a picture with their landmarks, and the one the user means."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..data import FaceChoice
+from ..errors import FaceNotFoundError, InputError
+from ..models.bundled import bundled
+from ..models.runners import OnnxRunner
+from .detect import Detection, Detector, distinct
+from .mesh import FaceMesh, detection_region, landmark_region
+from .region import Picture, Points, Region
+
+FLAG_THRESHOLD = 0.5
+MIN_SIDE = 16
+
+# A face seen the right way up scores above this; what scores less counts only when nothing scores more.
+CONVINCING_SCORE = 0.75
+
+# What is tried, as (zoom, turn in degrees): the first round as a whole, so that a small face beside a large
+# one is found; then one after the other, while nothing convincing was found.
+FIRST_ROUND = ((1.0, 0), (0.6, 0), (0.4, 0))
+RETRIES = (
+    *((zoom, turn) for turn in (90, 270, 180) for zoom in (1.0, 0.6, 0.4)),
+    (1.6, 0),
+    *((0.25, 0), (0.15, 0), (0.1, 0)),
+)
+TRIED = (
+    "the whole picture, tiles of 0.6 and 0.4 of its long side, the same turned by 90, 180 and 270 degrees, "
+    "the picture made smaller, and tiles of 0.25, 0.15 and 0.1"
+)
+
+
+@dataclass(frozen=True)
+class Face:
+    """A face in a picture.
+
+    landmarks: (478, 3) float32 pixels, z in the same unit; box: (x0, y0, x1, y1) around them; score: the
+    mesh network's confidence that this is a face, 0..1.
+    """
+
+    landmarks: Points
+    score: float
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        (x0, y0), (x1, y1) = self.landmarks[:, :2].min(0), self.landmarks[:, :2].max(0)
+        return float(x0), float(y0), float(x1), float(y1)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        x0, y0, x1, y1 = self.box
+        return (x0 + x1) / 2, (y0 + y1) / 2
+
+    @property
+    def size(self) -> float:
+        x0, y0, x1, y1 = self.box
+        return max(x1 - x0, y1 - y0)
+
+
+class FaceFinder:
+    """The detector and the landmark network together."""
+
+    def __init__(self, detector: Detector, mesh: FaceMesh) -> None:
+        self.detector = detector
+        self.mesh = mesh
+
+    @classmethod
+    def default(cls) -> FaceFinder:
+        """With the bundled networks on the CPU."""
+        return cls(
+            Detector(OnnxRunner(bundled("face_det.onnx"))), FaceMesh(OnnxRunner(bundled("face_mesh478.onnx")))
+        )
+
+    def find_all(self, picture: Picture, *, thorough: bool = True) -> list[Face]:
+        """All faces of RGB uint8 (H, W, 3), from left to right; an empty list when there is none.
+
+        Without `thorough` only the first, quick round is tried: upright faces of a usual size.
+        """
+        check_picture(picture)
+        seen = self._seen(picture, FIRST_ROUND)
+        faces = self._placed(picture, [face for face in seen if face.score >= CONVINCING_SCORE])
+        for view in RETRIES if thorough else ():
+            if faces:
+                break
+            again = self._seen(picture, (view,))
+            faces = self._placed(picture, [face for face in again if face.score >= CONVINCING_SCORE])
+        faces = faces or self._placed(picture, seen)
+        return sorted(faces, key=lambda face: face.centre[0])
+
+    def find(self, picture: Picture, choice: FaceChoice | None = None, *, name: str = "picture") -> Face:
+        """The face the user means; a `FaceNotFoundError` says what was tried or how many there are."""
+        faces = self.find_all(picture)
+        if not faces:
+            height, width = picture.shape[:2]
+            raise FaceNotFoundError(
+                f"No face found in the {name} ({width}x{height}). Tried: {TRIED}. Use a picture in which the "
+                "face is larger, sharper or turned more towards the camera, or crop it around the face."
+            )
+        return choose(faces, choice or FaceChoice(), picture.shape[1], picture.shape[0])
+
+    def near(self, picture: Picture, face: Face) -> list[Face]:
+        """Faces in the surroundings of where one was known, from left to right."""
+        region = landmark_region(face.landmarks)
+        wide = Region(region.x, region.y, 2 * region.side, region.angle)
+        faces = self._placed(picture, self.detector.look(picture, wide))
+        return sorted(faces, key=lambda face: face.centre[0])
+
+    def place(self, picture: Picture, region: Region) -> Face | None:
+        """Landmarks in a region where a face is expected, or None when the network sees no face."""
+        landmarks, flag = self.mesh.landmarks(picture, region)
+        return Face(landmarks, flag) if flag >= FLAG_THRESHOLD and _plausible(landmarks, region) else None
+
+    def _seen(self, picture: Picture, views: tuple[tuple[float, float], ...]) -> list[Detection]:
+        """What the detector sees in some views, each face once and the right way up."""
+        found = [face for zoom, turn in views for face in self.detector.search(picture, zoom, turn)]
+        return distinct([self.detector.straighten(picture, face) for face in distinct(found)])
+
+    def _placed(self, picture: Picture, found: list[Detection]) -> list[Face]:
+        """The detections that the landmark network takes for faces, each once."""
+        faces: list[Face] = []
+        for detection in found:
+            rough = self.place(picture, detection_region(detection))
+            # The detector's box is loose: a second look, framed by the landmarks, is the accurate one.
+            face = rough and self.place(picture, landmark_region(rough.landmarks))
+            if face and not any(_same(face, other) for other in faces):
+                faces.append(face)
+        return faces
+
+
+def choose(faces: list[Face], choice: FaceChoice, width: int, height: int) -> Face:
+    """One of several faces (at least one, from left to right) of a picture of width x height."""
+    if choice.rule == "largest":
+        return max(faces, key=lambda face: face.size)
+    if choice.rule == "from left":
+        if not 0 <= choice.index < len(faces):
+            there = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
+            raise FaceNotFoundError(
+                f"Face number {choice.index} from the left was asked for, counted from 0, "
+                f"but the picture shows {there}. Use 0 to {len(faces) - 1}, or take the largest."
+            )
+        return faces[choice.index]
+    x, y = choice.point[0] * width, choice.point[1] * height
+    return nearest(faces, x, y)
+
+
+def nearest(faces: list[Face], x: float, y: float) -> Face:
+    """The face whose centre is closest to a point in pixels."""
+    return min(faces, key=lambda face: math.hypot(face.centre[0] - x, face.centre[1] - y))
+
+
+def check_picture(picture: Picture) -> None:
+    """Raise an `InputError` unless this is RGB uint8 (H, W, 3) of at least 16x16 pixels."""
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+        raise InputError(f"A picture must be RGB uint8 (H, W, 3); this is {picture.dtype} {picture.shape}.")
+    if min(picture.shape[:2]) < MIN_SIDE:
+        size = f"{picture.shape[1]}x{picture.shape[0]}"
+        raise InputError(f"The picture is {size} pixels; it must be at least {MIN_SIDE}x{MIN_SIDE}.")
+
+
+def _plausible(landmarks: Points, region: Region) -> bool:
+    """Whether the landmarks stayed in the region they were looked for in and fill a fair part of it."""
+    found = landmark_region(landmarks)
+    moved = math.hypot(found.x - region.x, found.y - region.y)
+    return moved < region.side / 2 and region.side / 3 < found.side < region.side * 2
+
+
+def _same(a: Face, b: Face) -> bool:
+    """Whether one face's centre lies well inside the other."""
+    (ax, ay), (bx, by) = a.centre, b.centre
+    return math.hypot(ax - bx, ay - by) < max(a.size, b.size) / 2
