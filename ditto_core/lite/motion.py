@@ -1,0 +1,175 @@
+"""Draw the motion of a speaking face: the mouth from visemes, head and eyes from seeded chance.
+
+Curves are made at the 100 rows a second of `visemes` and then read at the centre of every video frame.
+Time constants are standard deviations of Gaussians in rows (10 ms).
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .coefficients import CHANNELS, COLUMN
+from .curves import hold_peaks, ramp, read, smooth, spline
+from .visemes import ROWS_PER_SECOND, VISEMES
+
+# Mean shapes of the visemes, after class means measured on filmed talking heads; 0 where not named.
+OPEN = {
+    "FF": 0.18, "TH": 0.32, "DD": 0.40, "SS": 0.55, "CH": 0.70, "KK": 0.78, "LL": 0.34, "RR": 0.28,
+    "AA": 1.80, "AE": 1.10, "EH": 1.02, "IY": 0.80, "OH": 0.60, "UW": 0.15, "AX": 0.55,
+}  # fmt: skip
+"""Gap between the inner lips, cm."""
+WIDE = {
+    "PP": -0.30, "FF": -0.20, "TH": -0.10, "DD": 0.08, "SS": 0.15, "CH": -0.45, "LL": -0.25, "RR": -0.65,
+    "AA": 0.05, "AE": 0.35, "EH": 0.35, "IY": 0.35, "OH": -0.85, "UW": -1.00, "AX": -0.20,
+}  # fmt: skip
+"""Mouth width, -1 rounded .. +1 stretched."""
+UPPER = {"SS": 0.5, "CH": 0.6, "AE": 0.3, "EH": 0.3, "IY": 0.4}
+"""Upper lip raised, 0..1."""
+TONGUE = {"TH": 0.35, "DD": 0.25, "SS": 0.15, "LL": 0.35, "RR": 0.10}
+"""Tongue lift, cm."""
+
+STRENGTH = 1.3
+"""How much more than the tables the mouth moves: smoothing takes that much away."""
+
+LARGEST_ANGLE = 3.0
+"""Degrees the head turns at most; beyond it the warped background shows."""
+
+
+def sample(rows: Tensor, frame_count: int, fps: Fraction, seed: int, blinks: bool) -> Tensor:
+    """Motion of face and head for every frame.
+
+    rows: float32 (M, 18) at 100 Hz from `VisemeEncoder.encode`. Returns float32 (frame_count, 15) in the
+    columns of `coefficients.CHANNELS`; frame i is the face at (i + 0.5) / fps seconds. The mouth follows
+    speech alone; head, brows and blinks also depend on `seed`, always in the same way.
+    Raises an `InputError` when there are no rows or no frames.
+    """
+    if len(rows) == 0 or frame_count < 1:
+        raise InputError(f"There is nothing to move: {len(rows)} rows of speech, {frame_count} frames.")
+    times = (torch.arange(frame_count, dtype=torch.float64) + 0.5) / float(fps)
+    motion = torch.zeros(frame_count, len(CHANNELS))
+    for curves in (mouth(rows), _liveliness(rows)):
+        for name, curve in curves.items():
+            motion[:, COLUMN[name]] = read(curve, times * ROWS_PER_SECOND)
+    for name, curve in _head(rows, times, seed).items():
+        motion[:, COLUMN[name]] += curve
+    if blinks:
+        lids = _blinks(times, seed).float()
+        motion[:, COLUMN["blink_left"]] = motion[:, COLUMN["blink_right"]] = lids
+    return motion
+
+
+# --------------------------------------------------------------------------------------------- mouth
+
+
+def mouth(rows: Tensor) -> dict[str, Tensor]:
+    """The mouth's curves (M,) from visemes and level (M, 18).
+
+    Loudness only opens and shuts the gate: scaling the opening by it agrees less with real mouths.
+    """
+    silent, gate = _column(rows, "sil"), _gate(rows)
+    closed = hold_peaks((1.5 * smooth(_column(rows, "PP"), 2)).clamp(max=1), 1) * gate
+    tucked = hold_peaks((1.4 * smooth(_column(rows, "FF"), 2.2)).clamp(max=1), 1) * gate
+
+    # Short pauses keep the lips apart, long ones let them close.
+    near = (4 * smooth(1 - silent, 12)).clamp(max=1) * (1.6 * smooth(1 - silent, 30)).clamp(max=1)
+    gap = smooth(_mixed(rows, OPEN) + silent * 0.65 * near, 4)
+    gap = (gap + 0.6 * (gap - smooth(gap, 15))).clamp(min=0) * gate * STRENGTH
+    return {
+        "open": gap * (1 - 0.98 * closed) * (1 - 0.55 * tucked) + 0.22 * tucked * (1 - closed),
+        "wide": smooth(_mixed(rows, WIDE), 6) * gate * STRENGTH * (1 - 0.5 * closed),
+        "press": closed,
+        "tuck": tucked,
+        "upper": smooth(_mixed(rows, UPPER), 5) * gate,
+        "tongue": smooth(_mixed(rows, TONGUE), 3) * gate,
+    }
+
+
+def _gate(rows: Tensor) -> Tensor:
+    """1 where there is sound, 0 from 40 dB under the loud part of the clip or at -70 dB."""
+    level = rows[:, len(VISEMES)]
+    floor = (level.quantile(0.8) - 40).clamp(min=-70)
+    return ((smooth(level, 10) - floor) / 12).clamp(0, 1)
+
+
+def _mixed(rows: Tensor, shapes: dict[str, float]) -> Tensor:
+    weights = torch.tensor([shapes.get(name, 0.0) for name in VISEMES])
+    return rows[:, : len(VISEMES)] @ weights
+
+
+def _column(rows: Tensor, viseme: str) -> Tensor:
+    return rows[:, VISEMES.index(viseme)]
+
+
+# ---------------------------------------------------------------------------------- head, brows, eyes
+
+# Standard deviation and turning points a second of each wandering channel: degrees, cm, or shares.
+_WANDERING = {
+    "yaw": (1.5, 0.44),
+    "pitch": (0.9, 0.56),
+    "roll": (0.8, 0.36),
+    "tx": (0.07, 0.44),
+    "ty": (0.05, 0.56),
+    "brow": (0.12, 0.5),
+    "smile": (0.06, 0.3),
+}
+_FADE = 0.4  # seconds in which the head comes from and returns to rest
+
+
+def _liveliness(rows: Tensor) -> dict[str, Tensor]:
+    """Brows and chin lift with slow changes of loudness while somebody speaks."""
+    level = rows[:, len(VISEMES)].clamp(min=-70)
+    stress = ((smooth(level, 25) - smooth(level, 150)) / 8).clamp(-1, 1) * _activity(rows)
+    return {"brow": 0.3 * stress, "pitch": 0.6 * stress}
+
+
+def _activity(rows: Tensor) -> Tensor:
+    """How much is being said, 0..1."""
+    return smooth((1 - _column(rows, "sil")) * _gate(rows), 40)
+
+
+def _head(rows: Tensor, times: Tensor, seed: int) -> dict[str, Tensor]:
+    """Slow wandering, stronger while speaking, from and to rest at the ends."""
+    amount = 0.45 + 0.55 * read(_activity(rows), times * ROWS_PER_SECOND)
+    amount = amount * ramp(times / _FADE) * ramp((times[-1] - times) / _FADE)
+    return {name: amount * _wander(times, name, seed) for name in _WANDERING}
+
+
+def _wander(times: Tensor, name: str, seed: int) -> Tensor:
+    """A smooth random curve: a spline through normal draws at even times."""
+    deviation, knots_per_second = _WANDERING[name]
+    at = 1 + times * knots_per_second
+    knots = torch.randn(int(at[-1]) + 3, generator=_generator(seed, name), dtype=torch.float64)
+    return LARGEST_ANGLE * torch.tanh(deviation * spline(knots, at) / LARGEST_ANGLE)
+
+
+def _blinks(times: Tensor, seed: int) -> Tensor:
+    """Lids closed, 0..1: every few seconds 90 ms to close, 50 ms shut, 160 ms to open, sometimes twice."""
+    closed = torch.zeros_like(times)
+    for start in _blink_starts(float(times[-1]), _generator(seed, "blink")):
+        since = times - start
+        closed = closed.maximum(ramp(since / 0.09) * ramp((0.30 - since) / 0.16))
+    return closed
+
+
+def _blink_starts(until: float, generator: torch.Generator) -> list[float]:
+    """Seconds at which a blink begins; gaps are log-normal, median 3.2 s, within 1.2 to 7 s."""
+    starts: list[float] = []
+    start = 0.8 + 1.2 * float(torch.rand((), generator=generator))
+    while start < until:
+        starts.append(start)
+        if float(torch.rand((), generator=generator)) < 0.12:
+            starts.append(start + 0.38)
+        gap = 3.2 * math.exp(0.45 * float(torch.randn((), generator=generator)))
+        start = starts[-1] + min(max(gap, 1.2), 7.0)
+    return starts
+
+
+def _generator(seed: int, purpose: str) -> torch.Generator:
+    """Chance of its own for every purpose, so that none disturbs another and longer clips begin alike."""
+    stream = (*_WANDERING, "blink").index(purpose)
+    return torch.Generator().manual_seed((seed * 16 + stream) % 2**64)
