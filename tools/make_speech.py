@@ -1,0 +1,69 @@
+"""Make the pack's demo and test speech, with the times of its sounds.
+
+    python -m tools.make_speech                  # writes ditto_core/assets/speech/*.flac and *.json
+
+A maintainer's tool: it needs Debian's espeak-ng and flite. The texts are our own and the recordings are
+declared CC0-1.0.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+
+from ditto_core.lite.visemes import SAMPLE_RATE
+from tools.viseme_data import Speech, Voice, say
+
+FOLDER = Path(__file__).parents[1] / "ditto_core/assets/speech"
+
+DEMO = (
+    "Hello! A moment ago I was only a picture. Now somebody has lent me a voice, "
+    "and my lips follow every word of it. Bring me your own portrait, and let it speak."
+)
+RECORDINGS = {
+    "demo": (Voice("flite", "slt"), DEMO),
+    "flite_slt": (
+        Voice("flite", "slt"),
+        "My brother baked a plum pie for the family before breakfast.",
+    ),
+    "flite_rms": (Voice("flite", "rms"), "Five men pulled a heavy boat over the beach as the moon came up."),
+    "flite_awb": (Voice("flite", "awb"), "People remember a warm room, a soft voice, and a simple melody."),
+    "espeak_en": (
+        Voice("espeak", "en-us+f3"),
+        "Maybe the farmer will bring both ponies home by Monday.",
+    ),
+    "espeak_de": (Voice("espeak", "de"), "Am Abend kommt mein Bruder mit dem Boot über den See."),
+}
+
+
+def write(name: str, voice: Voice, text: str, speech: Speech) -> None:
+    """A FLAC file and beside it what is said when."""
+    with av.open(str(FOLDER / f"{name}.flac"), "w") as container:
+        stream = container.add_stream("flac", rate=SAMPLE_RATE, layout="mono")
+        samples = (speech.samples * 32767).round().astype(np.int16)
+        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
+        frame.rate = SAMPLE_RATE
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            container.mux(packet)
+    about = {
+        "text": text,
+        "voice": f"{voice.engine} {voice.name}",
+        "licence": "CC0-1.0",
+        "phones": [(round(p.start, 3), round(p.stop, 3), p.viseme) for p in speech.phones],
+    }
+    (FOLDER / f"{name}.json").write_text(json.dumps(about, ensure_ascii=False) + "\n", "utf-8")
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, (voice, text) in RECORDINGS.items():
+        speech = say(text, voice)
+        write(name, voice, text, speech)
+        print(f"{name}: {len(speech.samples) / SAMPLE_RATE:.2f} s, {len(speech.phones)} sounds")
+
+
+if __name__ == "__main__":
+    main()
