@@ -10,6 +10,7 @@ import logging
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -19,7 +20,6 @@ from statistics import median
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -76,24 +76,23 @@ def scan(path: str | PathLike[str]) -> Timeline:
     """Read the time stamps of all frames, without decoding. Damaged files count up to the damage."""
     container, stream = open_video(path)
     packets: list[tuple[int | None, int, bool]] = []
-    with container:
+    seen = 0
+    with closing(container):
         stated = stream.frames
         rate = stream.guessed_rate or stream.average_rate or Fraction(25)
         time_base = stream.time_base or 1 / Fraction(rate)
         try:
-            packets.extend(
-                (packet.pts, packet.duration or 0, packet.is_keyframe)
-                for packet in container.demux(stream)
-                if _holds_frame(packet)
-            )
+            for packet in container.demux(stream):
+                seen += packet.dts is not None or packet.size > 0
+                # Empty packets repeat a frame or flush the decoder; some lie outside the edit list.
+                if packet.size > 0 and not packet.is_discard:
+                    packets.append((packet.pts, packet.duration or 0, packet.is_keyframe))
         except FFmpegError as error:
-            _log.warning(
-                "%s is damaged after %d frames (%s); the rest is left out.", path, len(packets), error
-            )
+            _log.warning("%s is damaged after %d frames (%s); the rest is left out.", path, seen, error)
     if not packets:
         raise MediaError(f"{path} contains no video frame that can be read; export it again.")
-    if stated > len(packets) + 1:
-        _log.warning("%s ends after %d of %d frames; it is incomplete.", path, len(packets), stated)
+    if stated > seen + 1:
+        _log.warning("%s ends after %d of %d frames; it is incomplete.", path, seen, stated)
     return _timeline(packets, Fraction(time_base), Fraction(rate))
 
 
@@ -105,12 +104,7 @@ def _timeline(packets: list[tuple[int | None, int, bool]], time_base: Fraction, 
     keys = sorted({0} | {bisect_right(times, pts) - 1 for pts, _, key in shown if key})
     steps = [later - sooner for sooner, later in pairwise(times)]
     usual = median(steps) if steps else 1 / rate / time_base
-    return Timeline(times, keys, times[-1] + max(shown[-1][1] or round(usual), 1), time_base)
-
-
-def _holds_frame(packet: Packet[VideoStream]) -> bool:
-    # The last packet is an empty one that flushes the decoder; frames outside the edit list are marked.
-    return packet.size > 0 and not packet.is_discard
+    return Timeline(times, keys, times[-1] + max(shown[-1][1], round(usual), 1), time_base)
 
 
 def _is_cover_art(stream: VideoStream) -> bool:

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from helpers.media import numbered_sequence, numbers_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ditto_core.errors import InputError
+from ditto_core.sequences import ComputedSequence, GatheredSequence, TensorSequence, mirror_index
+
+
+def counted(length: int) -> tuple[ComputedSequence, list[tuple[int, int]]]:
+    """0, 1, 2, … and a list of the ranges that were computed."""
+    asked: list[tuple[int, int]] = []
+
+    def compute(start: int, stop: int) -> torch.Tensor:
+        asked.append((start, stop))
+        return torch.arange(start, stop)
+
+    return ComputedSequence(compute, length, (), torch.int64), asked
+
+
+def test_nothing_is_computed_before_it_is_read() -> None:
+    sequence, asked = counted(10)
+    assert len(sequence) == 10
+    assert sequence[2:2].shape == (0,)
+    assert asked == []
+    assert sequence[3:5].tolist() == [3, 4]
+    assert asked == [(3, 5)]
+
+
+def test_batches_cover_everything_once() -> None:
+    sequence, asked = counted(10)
+    assert [batch.tolist() for batch in sequence.batches(4)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert asked == [(0, 4), (4, 8), (8, 10)]
+
+
+def test_indexing_like_a_list() -> None:
+    sequence, _ = counted(10)
+    assert int(sequence[-1]) == 9
+    assert sequence[-3:].tolist() == [7, 8, 9]
+    for outside in (10, -11):
+        with pytest.raises(IndexError):
+            sequence[outside]
+    with pytest.raises(InputError, match="step 1"):
+        sequence[::2]
+
+
+def test_iteration_ends() -> None:
+    sequence, _ = counted(3)
+    assert [int(item) for item in sequence] == [0, 1, 2]  # type: ignore[attr-defined]
+
+
+@given(length=st.integers(1, 30), index=st.lists(st.integers(0, 29), min_size=1, max_size=40), data=st.data())
+def test_gathered_items_equal_direct_indexing(length: int, index: list[int], data: st.DataObject) -> None:
+    values = torch.arange(length) * 7
+    wanted = torch.tensor([i % length for i in index])
+    gathered = GatheredSequence(TensorSequence(values), wanted)
+    start = data.draw(st.integers(0, len(index) - 1))
+    stop = data.draw(st.integers(start + 1, len(index)))
+    assert gathered[start:stop].tolist() == values[wanted][start:stop].tolist()
+
+
+def test_gathered_neighbours_are_fetched_together() -> None:
+    source, asked = counted(100)
+    gathered = GatheredSequence(source, mirror_index(200, 100))
+    assert gathered[100:108].tolist() == list(range(99, 91, -1))
+    assert asked == [(92, 100)]
+
+
+def test_far_jumps_fetch_only_what_is_needed() -> None:
+    source, asked = counted(1000)
+    assert GatheredSequence(source, torch.tensor([0, 999]))[:].tolist() == [0, 999]
+    assert sum(stop - start for start, stop in asked) == 2
+
+
+@given(count=st.integers(1, 100), length=st.integers(1, 20))
+def test_mirror_index_goes_there_and_back(count: int, length: int) -> None:
+    there_and_back = [*range(length), *reversed(range(length))]
+    assert mirror_index(count, length).tolist() == [there_and_back[i % (2 * length)] for i in range(count)]
+
+
+def test_numbered_frames_can_be_told_apart() -> None:
+    assert numbers_of(numbered_sequence(1000)[517:520]) == [517, 518, 519]

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import gc
+import logging
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.media import BLOCK, numbered, numbered_sequence, numbers_of, tone, write_clip, write_sound
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ditto_core.data import Frames
+from ditto_core.errors import InputError, MediaError
+from ditto_core.media import decoding
+from ditto_core.media.source import as_source, first_frames, limit_size, open_source
+from ditto_core.media.video import VideoFrames
+from ditto_core.media.writer import write_video
+from ditto_core.sequences import GatheredSequence, TensorSequence, mirror_index
+
+FPS = Fraction(25)
+STEADY = [40 * i for i in range(60)]
+
+
+def shown_at(times: list[int], end: int, fps: Fraction) -> list[int]:
+    """Frame numbers a player would show at the middle of each frame of a constant rate."""
+    middle = [times[0] + (i + Fraction(1, 2)) / fps * 1000 for i in range(10_000)]
+    return [max(n for n, time in enumerate(times) if time <= at) for at in middle if at < end]
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """60 frames at 25 fps with B-frames and a key frame every 12."""
+    options = {"crf": "10", "preset": "medium", "g": "12", "bf": "2"}
+    return write_clip(tmp_path_factory.mktemp("video") / "steady.mp4", STEADY, options=options)
+
+
+def test_every_frame_in_order(steady: Path) -> None:
+    video = VideoFrames(steady, FPS)
+    assert len(video) == 60
+    assert video.shape == (48, 96, 3)
+    assert numbers_of(video[:]) == list(range(60))
+    np.testing.assert_allclose(video[33][BLOCK + 4 :].numpy(), 128, atol=2)
+
+
+@given(reads=st.lists(st.tuples(st.integers(0, 59), st.integers(1, 10)), min_size=1, max_size=8))
+def test_any_order_gives_the_same_frames(steady: Path, reads: list[tuple[int, int]]) -> None:
+    video = VideoFrames(steady, FPS)
+    for start, count in reads:
+        assert numbers_of(video[start : start + count]) == list(range(start, min(start + count, 60)))
+
+
+def test_reading_forwards_never_seeks(steady: Path) -> None:
+    video = VideoFrames(steady, FPS)
+    opened = video.window.restarts
+    for batch in video.batches(7):
+        assert len(batch) <= 7
+    assert video.window.restarts == opened
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "avi"])
+def test_reading_backwards_decodes_each_group_once(tmp_path: Path, suffix: str, monkeypatch) -> None:
+    times = [40 * i for i in range(100)]
+    options = {"g": "20", "crf": "10", "preset": "ultrafast"}
+    monkeypatch.setattr(decoding, "WINDOW_FRAMES", 24)
+    video = VideoFrames(write_clip(tmp_path / f"a.{suffix}", times, options=options), FPS)
+    mirrored = GatheredSequence(video, mirror_index(200, 100))
+    opened = video.window.restarts
+    numbers = [number for batch in mirrored.batches(5) for number in numbers_of(batch)]
+    assert numbers == [*range(100), *reversed(range(100))]
+    assert video.window.restarts - opened <= 5 * 2
+
+
+def test_a_long_group_of_pictures_keeps_memory_bounded(tmp_path: Path, monkeypatch) -> None:
+    times = [40 * i for i in range(120)]
+    options = {"g": "1000", "crf": "10", "preset": "ultrafast"}
+    path = write_clip(tmp_path / "a.mp4", times, options=options)
+    monkeypatch.setattr(decoding, "WINDOW_BYTES", 300_000)
+    video = VideoFrames(path, FPS)
+    frame_bytes = video.window.nbytes
+    for start in range(112, -1, -8):
+        assert numbers_of(video[start : start + 8]) == list(range(start, start + 8))
+        assert video.window.nbytes <= 300_000
+    assert 120 * frame_bytes > 2 * 300_000  # the bound was needed
+
+
+@given(
+    steps=st.lists(st.integers(5, 300), min_size=1, max_size=25), rate=st.sampled_from([12, 24, 25, 30, 60])
+)
+def test_variable_rates_show_what_a_player_shows(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int], rate: int
+) -> None:
+    times = [0, *np.cumsum(steps).tolist()]
+    path = write_clip(tmp_path_factory.mktemp("vfr") / "a.mkv", times)
+    video = VideoFrames(path, Fraction(rate))
+    wanted = shown_at(times, times[-1], Fraction(rate))
+    assert numbers_of(video[:])[: len(wanted)] == wanted
+    assert set(numbers_of(video[:])[len(wanted) :]) <= {len(times) - 1}
+
+
+@pytest.mark.parametrize("fps", [Fraction(30), Fraction(30000, 1001), Fraction(60), Fraction(10)])
+def test_constant_rates_are_converted_by_time(steady: Path, fps: Fraction) -> None:
+    assert numbers_of(VideoFrames(steady, fps)[:]) == shown_at(STEADY, 2400, fps)
+
+
+def test_a_late_start_is_time_zero(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mkv", [5000 + time for time in STEADY])
+    assert numbers_of(VideoFrames(path, FPS)[:]) == list(range(60))
+
+
+def test_a_stream_without_time_stamps(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.h264", STEADY, options={"crf": "10", "bf": "2", "g": "12"})
+    video = VideoFrames(path, FPS)
+    assert numbers_of(video[:]) == list(range(60))
+    assert numbers_of(video[20:30]) == list(range(20, 30))
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, -90])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_rotation_and_mirroring_are_applied(tmp_path: Path, degrees: int, mirrored: bool) -> None:
+    stored = np.zeros((48, 64, 3), np.uint8)
+    stored[:24, :32] = 255
+    stored[24:, :32] = 128
+    path = write_clip(
+        tmp_path / "a.mp4",
+        [0, 40],
+        pictures=[stored] * 2,
+        prepare=lambda stream: stream.set_display_rotation(degrees, hflip=mirrored),
+    )
+    upright = np.rot90(stored, degrees // 90)
+    upright = upright[:, ::-1].copy() if mirrored else upright
+    picture = VideoFrames(path, FPS)[0]
+    assert picture.shape == upright.shape
+    assert (picture.int() - torch.from_numpy(upright.astype(np.int32))).abs().float().mean() < 8
+
+
+@pytest.mark.parametrize("matrix", ["ITU709", "ITU601"])
+@pytest.mark.parametrize("full", [False, True])
+def test_colour_matrix_and_range_follow_the_tags(tmp_path: Path, matrix: str, full: bool) -> None:
+    colour = np.full((32, 32, 3), (200, 30, 60), np.uint8)
+
+    def tag(stream: object) -> None:
+        stream.codec_context.colorspace = {"ITU709": 1, "ITU601": 6}[matrix]
+        stream.codec_context.color_range = 2 if full else 1
+
+    convert = {
+        "src_colorspace": matrix,
+        "dst_colorspace": matrix,
+        "src_color_range": "JPEG",
+        "dst_color_range": "JPEG" if full else "MPEG",
+    }
+    path = write_clip(tmp_path / "a.mp4", [0, 40], pictures=[colour] * 2, prepare=tag, convert=convert)
+    np.testing.assert_allclose(VideoFrames(path, FPS)[0].float().mean(dim=(0, 1)), (200, 30, 60), atol=3)
+
+
+def test_non_square_pixels_are_stretched(tmp_path: Path) -> None:
+    def wide(stream: object) -> None:
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+
+    path = write_clip(tmp_path / "a.mp4", [0, 40], prepare=wide)
+    assert VideoFrames(path, FPS).shape == (48, 128, 3)
+
+
+def test_odd_sides_are_kept(tmp_path: Path) -> None:
+    picture = numbered(5, 49, 97)
+    path = write_clip(tmp_path / "a.mp4", [0], pictures=[picture], pixel_format="yuv444p")
+    assert VideoFrames(path, FPS).shape == (49, 97, 3)
+
+
+def test_truncated_video_uses_what_is_readable(steady: Path, tmp_path: Path, caplog) -> None:
+    options = {"g": "12", "crf": "1", "preset": "ultrafast"}
+    rng = np.random.default_rng(0)
+    pictures = [np.maximum(numbered(i), rng.integers(0, 40, (48, 96, 3), np.uint8)) for i in range(60)]
+    whole = write_clip(tmp_path / "a.mkv", STEADY, pictures=pictures, options=options)
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    video = VideoFrames(cut, FPS)
+    assert 10 < len(video) < 50
+    assert numbers_of(video[:10]) == list(range(10))
+    assert len(video[:]) == len(video)
+    mp4 = tmp_path / "cut.mp4"
+    mp4.write_bytes(steady.read_bytes()[:2000])
+    with pytest.raises(MediaError, match="damaged or incomplete"):
+        VideoFrames(mp4, FPS)
+
+
+def test_truncation_after_the_index_is_reported(tmp_path: Path, caplog) -> None:
+    whole = write_video(Frames(numbered_sequence(100), FPS), tmp_path / "a.mp4")
+    cut = tmp_path / "cut.mp4"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size * 3 // 4])
+    with caplog.at_level(logging.WARNING):
+        video = VideoFrames(cut, FPS)
+    assert 10 < len(video) < 100
+    assert "incomplete" in caplog.text or "damaged" in caplog.text
+    assert numbers_of(video[:10]) == list(range(10))
+
+
+def test_damage_in_the_middle_is_bridged(steady: Path, tmp_path: Path) -> None:
+    data = bytearray(steady.read_bytes())
+    start = data.index(b"mdat") + (len(data) - data.index(b"mdat")) // 3
+    data[start : start + 300] = b"\xff" * 300
+    damaged = tmp_path / "a.mp4"
+    damaged.write_bytes(bytes(data))
+    video = VideoFrames(damaged, FPS)
+    assert len(video[:]) == 60
+    assert numbers_of(video[55:]) == list(range(55, 60))
+
+
+def test_no_video(tmp_path: Path) -> None:
+    sound = write_sound(
+        tmp_path / "a.wav", (tone(0.2, 16000) * 9999).astype(np.int16)[None], 16000, "pcm_s16le", "s16"
+    )
+    text = tmp_path / "a.mp4"
+    text.write_text("nothing")
+    with pytest.raises(MediaError, match="no moving picture"):
+        open_source(sound, FPS)
+    with pytest.raises(MediaError, match="cannot be read"):
+        open_source(text, FPS)
+    with pytest.raises(MediaError, match="There is no file"):
+        open_source(tmp_path / "none.mp4", FPS)
+    with pytest.raises(MediaError, match="is a folder"):
+        open_source(tmp_path, FPS)
+
+
+def test_several_threads_read_the_right_frames(steady: Path) -> None:
+    video = VideoFrames(steady, FPS)
+    wrong: list[int] = []
+
+    def read(start: int) -> None:
+        for at in (start, 50 - start, start):
+            if numbers_of(video[at : at + 5]) != list(range(at, at + 5)):
+                wrong.append(at)
+
+    threads = [threading.Thread(target=read, args=(5 * k,)) for k in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_the_file_is_closed_with_the_sequence(steady: Path) -> None:
+    folder = Path("/proc/self/fd")
+    if not folder.exists():
+        pytest.skip("no /proc on this system")
+
+    def handles() -> int:
+        gc.collect()
+        return sum(steady.name in str(link.resolve()) for link in folder.iterdir())
+
+    video = VideoFrames(steady, FPS)
+    _ = video[3]
+    assert handles() == 1
+    del video
+    assert handles() == 0
+
+
+def test_open_source_tells_pictures_from_videos(steady: Path, tmp_path: Path) -> None:
+    video = open_source(steady.rename(tmp_path / "video.png"), FPS)
+    steady.write_bytes((tmp_path / "video.png").read_bytes())
+    assert (video.fps, len(video.frames), video.name) == (FPS, 60, "video.png")
+    Image.fromarray(numbered(3)).save(tmp_path / "picture.png")
+    picture = open_source((tmp_path / "picture.png").rename(tmp_path / "picture.mp4"), FPS)
+    assert (picture.fps, len(picture.frames)) == (None, 1)
+    np.testing.assert_array_equal(picture.frames[0].numpy(), numbered(3))
+
+
+@given(
+    dtype=st.sampled_from([torch.uint8, torch.float16, torch.float32, torch.float64]),
+    channels=st.sampled_from([1, 3, 4]),
+    count=st.integers(0, 3),
+)
+def test_pixels_of_every_kind(dtype: torch.dtype, channels: int, count: int) -> None:
+    shape = (*([count] if count else []), 16, 20, channels)
+    values = torch.full(shape, 200, dtype=torch.uint8)
+    values[..., 0, 0, :] = 255
+    pixels = values if dtype == torch.uint8 else values.to(dtype) / 255
+    source = as_source(pixels, FPS)
+    assert source.frames.shape == (16, 20, 3)
+    assert source.frames.dtype == torch.uint8
+    assert len(source.frames) == max(count, 1)
+    assert source.fps == (FPS if count > 1 else None)
+    grey = 200 if channels < 4 else round((200 * 200 + 55 * 128) / 255)
+    assert (source.frames[:][:, 1:].int() - grey).abs().max() <= 1
+    assert source.frames[0][0, 0].tolist() == [255] * 3
+
+
+def test_floats_round_and_convert_lazily() -> None:
+    exact = torch.arange(256, dtype=torch.uint8).view(16, 16, 1).expand(16, 16, 3)
+    np.testing.assert_array_equal(as_source(exact.float() / 255).frames[0], exact)
+    np.testing.assert_array_equal(as_source((exact.float() / 255).half()).frames[0], exact)
+    batch = torch.zeros(3, 16, 16, 3)
+    batch[2, 0, 0, 0] = float("nan")
+    frames = as_source(batch, FPS).frames
+    assert frames[:2].max() == 0
+    with pytest.raises(InputError, match="frame 2 contains NaN"):
+        frames[1:3]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"),
+    [
+        (np.zeros((16, 16), np.uint8), "channels"),
+        (np.zeros((16, 16, 2), np.uint8), "channels"),
+        (np.zeros((0, 16, 16, 3), np.uint8), "channels"),
+        (np.zeros((16, 16, 3), np.int32), "uint8 or float"),
+        (np.zeros((4, 16, 3), np.uint8), "16 x 4"),
+    ],
+)
+def test_pixels_that_cannot_be_used(pixels: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        as_source(pixels)
+
+
+def test_floats_up_to_255_are_refused() -> None:
+    with pytest.raises(InputError, match="far above 1"):
+        _ = as_source(np.full((16, 16, 3), 200.0, np.float32)).frames[0]
+
+
+@given(height=st.integers(16, 300), width=st.integers(16, 300), max_size=st.integers(64, 200))
+def test_limit_size(height: int, width: int, max_size: int) -> None:
+    longer = max(height, width)
+    scaled = [round(s * max_size / longer) if longer > max_size else s for s in (height, width)]
+    wanted = tuple(s - s % 2 for s in scaled)
+    source = TensorSequence(torch.zeros(2, height, width, 3, dtype=torch.uint8))
+    if min(wanted) < 16:
+        with pytest.raises(InputError, match="at least 16"):
+            limit_size(source, max_size)
+        return
+    limited = limit_size(source, max_size)
+    assert limited.shape == (*wanted, 3)
+    assert limited[:].shape == (2, *wanted, 3)
+
+
+def test_unscaled_pixels_stay_the_same_bytes() -> None:
+    pixels = torch.randint(0, 256, (3, 33, 65, 3), dtype=torch.uint8)
+    limited = limit_size(TensorSequence(pixels), 100)
+    assert torch.equal(limited[:], pixels[:, :32, :64])
+    even = TensorSequence(pixels[:, :32, :64])
+    assert limit_size(even, 64) is even
+
+
+def test_scaling_averages_areas() -> None:
+    checks = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
+    checks[:, ::2, ::2] = 200
+    assert set(limit_size(TensorSequence(checks), 32)[0].unique().tolist()) == {50}
+
+
+def test_first_frames() -> None:
+    frames = numbered_sequence(10)
+    assert numbers_of(first_frames(frames, 3)[:]) == [0, 1, 2]
+    assert first_frames(frames, -1) is frames
+    assert first_frames(frames, 99) is frames
