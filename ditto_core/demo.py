@@ -11,7 +11,7 @@ from .talking_head import talk
 _ASSETS = Path(__file__).with_name("assets")
 
 PORTRAIT = _ASSETS / "astronaut.png"
-SPEECH = _ASSETS / "demo_speech.wav"
+SPEECH = _ASSETS / "speech" / "demo.flac"
 
 
 def demo(output: str | PathLike[str], host: Host | None = None) -> Path:
