@@ -1,4 +1,4 @@
-"""Detection and landmarks on the bundled portrait: alone, small, turned, twice; and pictures without a face."""
+"""Detection and landmarks on the bundled portrait: alone, small, turned, twice; pictures without a face."""
 
 from __future__ import annotations
 
