@@ -41,7 +41,7 @@ class DittoLMDMSample(io.ComfyNode):
                     min=1.0,
                     max=120.0,
                     step=0.01,
-                    tooltip="Frame rate of a portrait's motion and video. A clip keeps the rate it was loaded at.",
+                    tooltip="Frame rate of a portrait's motion. A clip keeps the rate it was loaded with.",
                 ),
                 io.Boolean.Input("blinks", default=MotionOptions.blinks, tooltip=BLINKS_TOOLTIP),
             ],

@@ -217,6 +217,7 @@ class StubHost:
         self.progress: list[tuple[int, int, Any]] = []
         self.on_progress: Callable[[], None] = lambda: None
         self.patchers: list[Any] = []
+        self.shown: dict[str, Any] = {}
         self.modules = self._modules()
         for name, module in self.modules.items():
             sys.modules[name] = module
@@ -245,14 +246,25 @@ class StubHost:
         """Check a graph in API form as ComfyUI would, run it, and give each node's outputs."""
         self.check(graph)
         results: dict[str, tuple[Any, ...]] = {}
-        with torch.inference_mode():
-            for key in _in_order(graph):
-                inputs = {
-                    name: results[value[0]][value[1]] if _is_link(value) else value
-                    for name, value in graph[key]["inputs"].items()
-                }
-                results[key] = self._execute(graph[key]["class_type"], inputs)
+        for key in _in_order(graph):
+            inputs = {
+                name: results[value[0]][value[1]] if _is_link(value) else value
+                for name, value in graph[key]["inputs"].items()
+            }
+            class_type = graph[key]["class_type"]
+            ours = class_type in self.nodes
+            results[key] = self.call(class_type, **inputs) if ours else tuple(inputs.values())
         return results
+
+    def call(self, class_type: str, **inputs: Any) -> tuple[Any, ...]:
+        """Execute one node, widgets that are not given at their defaults; its outputs."""
+        schema = self.nodes[class_type].define_schema()
+        defaults = {wanted.id: wanted.default for wanted in schema.inputs if isinstance(wanted, Widget)}
+        with torch.inference_mode():
+            given = self.nodes[class_type].execute(**{**defaults, **inputs})
+        assert isinstance(given, NodeOutput)
+        self.shown = {} if given.ui is None else given.ui.as_dict()
+        return given.args
 
     def check(self, graph: Graph) -> None:
         """Raise `GraphError` for unknown nodes and inputs, missing inputs, wrong types and ranges."""
@@ -286,13 +298,6 @@ class StubHost:
             raise GraphError(f"{node_id}.{wanted.id} needs a link")
         elif refusal := wanted.refusal(value):  # type: ignore[attr-defined]
             raise GraphError(f"{node_id}.{wanted.id}: {refusal}")
-
-    def _execute(self, class_type: str, inputs: dict[str, Any]) -> tuple[Any, ...]:
-        if class_type in CORE_INPUTS:
-            return tuple(inputs.values())
-        given = self.nodes[class_type].execute(**inputs)
-        assert isinstance(given, NodeOutput)
-        return given.args
 
     def _load_pack(self) -> ModuleType:
         spec = importlib.util.spec_from_file_location(

@@ -1,0 +1,373 @@
+"""The contract of the nodes: schemas, help pages, and the workflows run in-process through the stub host."""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+import torch
+from helpers.stub_host import (
+    CORE_INPUTS,
+    NOTES,
+    ROOT,
+    ComboInput,
+    InterruptProcessingException,
+    NumberInput,
+    StubHost,
+    VideoComponents,
+    VideoFromComponents,
+    Widget,
+    api_form,
+)
+from PIL import Image
+
+NODE_IDS = {
+    "DittoTalkingHead",
+    "DittoExample",
+    "DittoLoadEngine",
+    "DittoLoadAvatar",
+    "DittoWav2Feat",
+    "DittoLMDMSample",
+    "DittoMotionStitch",
+    "DittoWarp3D",
+    "DittoDecode",
+    "DittoPutBackBlend",
+    "DittoFramesToImages",
+    "DittoFramesToVideo",
+    "DittoPlotMotion",
+}
+WORKFLOWS = sorted((ROOT / "workflows").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubHost]:
+    host = StubHost(tmp_path_factory.mktemp("host"))
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def host(stub: StubHost) -> StubHost:
+    stub.progress.clear()
+    stub.interrupted = False
+    stub.on_progress = lambda: None
+    stub.free_memory = 64 * 10**9
+    for path in stub.temporary_files():
+        path.unlink()
+    return stub
+
+
+@pytest.fixture
+def portrait(host: StubHost) -> torch.Tensor:
+    return host.call("DittoExample")[0]
+
+
+def speech(seconds: float = 0.4, rate: int = 16000) -> dict[str, Any]:
+    """Something voiced: a buzz that swells."""
+    time = torch.arange(round(seconds * rate)) / rate
+    wave = 0.3 * torch.sin(2 * torch.pi * 3 * time) * torch.sign(torch.sin(2 * torch.pi * 120 * time))
+    return {"waveform": wave.view(1, 1, -1), "sample_rate": rate}
+
+
+def frames_of(host: StubHost, portrait: torch.Tensor, seconds: float = 0.4) -> Any:
+    """DITTO_FRAMES of the stages with their defaults."""
+    (engine,) = host.call("DittoLoadEngine", engine="lite")
+    avatar, _ = host.call("DittoLoadAvatar", engine=engine, source=portrait)
+    (features,) = host.call("DittoWav2Feat", engine=engine, audio=speech(seconds))
+    (motion,) = host.call("DittoLMDMSample", avatar=avatar, speech=features)
+    (keypoints,) = host.call("DittoMotionStitch", avatar=avatar, motion=motion)
+    (volumes,) = host.call("DittoWarp3D", keypoints=keypoints)
+    (crops,) = host.call("DittoDecode", volumes=volumes)
+    return host.call("DittoPutBackBlend", crops=crops)[0]
+
+
+def streams(path: str) -> dict[str, Any]:
+    with av.open(path) as container:
+        picture = container.streams.video[0]
+        return {
+            "frames": sum(1 for _ in container.decode(video=0)),
+            "fps": picture.average_rate,
+            "size": (picture.width, picture.height),
+            "sounds": len(container.streams.audio),
+        }
+
+
+class TestSchemas:
+    def test_the_ids_workflows_are_made_of(self, host: StubHost) -> None:
+        assert set(host.nodes) == NODE_IDS
+
+    def test_every_input_says_what_it_does_and_has_a_default_inside_its_range(self, host: StubHost) -> None:
+        faults: list[str] = []
+        for name, node in host.nodes.items():
+            for wanted in node.define_schema().inputs:
+                where = f"{name}.{wanted.id}"
+                if not wanted.tooltip or not wanted.tooltip.endswith("."):
+                    faults.append(f"{where}: tooltip")
+                if isinstance(wanted, Widget) and wanted.default is None:
+                    faults.append(f"{where}: default")
+                if isinstance(wanted, NumberInput):
+                    if wanted.min is None or wanted.max is None:
+                        faults.append(f"{where}: range")
+                    elif not wanted.min <= wanted.default <= wanted.max:
+                        faults.append(f"{where}: default outside its range")
+                if isinstance(wanted, ComboInput) and wanted.default not in wanted.options:
+                    faults.append(f"{where}: default is no option")
+        assert faults == []
+
+    def test_every_node_and_output_is_described(self, host: StubHost) -> None:
+        for name, node in host.nodes.items():
+            schema = node.define_schema()
+            assert schema.node_id == name
+            assert schema.display_name, name
+            assert schema.description, name
+            assert schema.category.split("/")[0] == "Ditto", name
+            assert all(output.display_name and output.tooltip for output in schema.outputs), name
+
+    def test_every_node_has_a_help_page_that_names_its_inputs_and_outputs(self, host: StubHost) -> None:
+        pages = {path.parent.name: path.read_text() for path in (ROOT / "web/docs").glob("*/en.md")}
+        assert set(pages) == set(host.nodes)
+        for name, node in host.nodes.items():
+            schema = node.define_schema()
+            named = [wanted.id for wanted in schema.inputs]
+            named += [output.display_name for output in schema.outputs]
+            assert [word for word in named if f"`{word}`" not in pages[name]] == [], name
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+class TestWorkflows:
+    def test_runs_to_a_video_with_sound(self, host: StubHost, path: Path) -> None:
+        graph = api_form(json.loads(path.read_text()), host)
+        results = host.run(graph)
+        (saved,) = [key for key, node in graph.items() if node["class_type"] == "SaveVideo"]
+        video = results[graph[saved]["inputs"]["video"][0]][0]
+        sound = host.call("DittoExample")[1]
+        seconds = Fraction(sound["waveform"].shape[-1], sound["sample_rate"])
+        found = streams(video.get_stream_source())
+        assert found == {"frames": -(-seconds * 25 // 1), "fps": 25, "size": (512, 512), "sounds": 1}
+
+    def test_uses_only_core_nodes_and_ours_with_fixed_seeds(self, host: StubHost, path: Path) -> None:
+        workflow = json.loads(path.read_text())
+        for node in workflow["nodes"]:
+            assert node["type"] in {*NODE_IDS, *CORE_INPUTS, *NOTES}
+            assert "randomize" not in node.get("widgets_values", [])
+
+    def test_has_a_thumbnail(self, host: StubHost, path: Path) -> None:
+        with Image.open(path.with_suffix(".jpg")) as picture:
+            assert min(picture.size) >= 256
+        assert path.with_suffix(".jpg").stat().st_size < 100_000
+
+
+def test_both_workflows_are_there_and_stages_opens_every_stage() -> None:
+    used = {path.stem: {node["type"] for node in json.loads(path.read_text())["nodes"]} for path in WORKFLOWS}
+    assert set(used) == {"quick_start", "stages"}
+    assert used["stages"] >= NODE_IDS - {"DittoTalkingHead", "DittoFramesToImages"}
+
+
+class TestWhatIsShown:
+    def test_auto_says_which_engine_it_took(self, host: StubHost) -> None:
+        host.call("DittoLoadEngine", engine="auto")
+        assert "Lite" in host.shown["text"][0]
+
+    def test_a_chosen_engine_clears_the_notice(self, host: StubHost) -> None:
+        host.call("DittoLoadEngine", engine="lite")
+        assert host.shown["text"] == ("",)
+
+    def test_rendering_reports_every_batch_with_a_preview(self, host: StubHost, portrait: Any) -> None:
+        frames = frames_of(host, portrait, seconds=1.0)
+        host.progress.clear()
+        host.call("DittoFramesToVideo", frames=frames)
+        assert [(done, total) for done, total, _ in host.progress] == [(8, 25), (16, 25), (24, 25), (25, 25)]
+        for _, _, (kind, picture, limit) in host.progress:
+            assert (kind, picture.size, limit) == ("JPEG", (512, 512), 512)
+
+    def test_the_avatars_preview_shows_landmarks_and_is_bounded(self, host: StubHost, portrait: Any) -> None:
+        (engine,) = host.call("DittoLoadEngine", engine="lite")
+        _, one = host.call("DittoLoadAvatar", engine=engine, source=portrait)
+        avatar, several = host.call("DittoLoadAvatar", engine=engine, source=portrait.repeat(12, 1, 1, 1))
+        assert len(avatar.frames) == 12
+        assert (len(one), len(several)) == (1, 8)
+        assert one.dtype == torch.float32
+        assert 0 <= one.min() < one.max() <= 1
+
+
+class TestSources:
+    def test_half_precision_images_are_taken(self, host: StubHost, portrait: torch.Tensor) -> None:
+        (video,) = host.call("DittoTalkingHead", source=portrait.half(), audio=speech(), engine="lite")
+        assert streams(video.get_stream_source())["frames"] == 10
+
+    def test_a_video_in_memory_is_brought_to_the_rate_asked_for(self, host: StubHost, portrait: Any) -> None:
+        images = portrait.repeat(12, 1, 1, 1)
+        video = VideoFromComponents(VideoComponents(images, Fraction(50)))
+        (engine,) = host.call("DittoLoadEngine", engine="lite")
+        avatar, _ = host.call("DittoLoadAvatar", engine=engine, source=video, fps=25.0)
+        assert (len(avatar.frames), avatar.fps) == (6, 25)
+
+    def test_our_own_video_is_a_source_and_is_read_lazily(self, host: StubHost, portrait: Any) -> None:
+        (video,) = host.call("DittoTalkingHead", source=portrait, audio=speech(), engine="lite")
+        video.get_components = lambda: pytest.fail("the video was decoded as a whole")
+        (engine,) = host.call("DittoLoadEngine", engine="lite")
+        avatar, _ = host.call("DittoLoadAvatar", engine=engine, source=video)
+        assert (len(avatar.frames), avatar.fps) == (10, 25)
+
+    def test_a_trimmed_video_is_not_read_beyond_its_trim(self, host: StubHost, portrait: Any) -> None:
+        (video,) = host.call("DittoTalkingHead", source=portrait, audio=speech(), engine="lite")
+        whole = video.get_components()
+        video.get_duration = lambda: 0.2
+        video.get_components = lambda: VideoComponents(whole.images[:5], whole.frame_rate)
+        (engine,) = host.call("DittoLoadEngine", engine="lite")
+        avatar, _ = host.call("DittoLoadAvatar", engine=engine, source=video)
+        assert len(avatar.frames) == 5
+
+    def test_motion_for_a_clip_keeps_the_clips_rate(self, host: StubHost, portrait: Any) -> None:
+        (engine,) = host.call("DittoLoadEngine", engine="lite")
+        clip = portrait.repeat(3, 1, 1, 1)
+        avatar, _ = host.call("DittoLoadAvatar", engine=engine, source=clip, fps=30.0)
+        (features,) = host.call("DittoWav2Feat", engine=engine, audio=speech())
+        (motion,) = host.call("DittoLMDMSample", avatar=avatar, speech=features, fps=25.0)
+        assert (motion.fps, len(motion.values)) == (30, 12)
+
+
+class TestBadInput:
+    """Each is one clear error of the pack, which ComfyUI shows on the node."""
+
+    def refused(self, host: StubHost, words: str) -> Any:
+        return pytest.raises(host.core("errors").DittoError, match=words)
+
+    def test_an_unknown_engine(self, host: StubHost) -> None:
+        with self.refused(host, "best.*choose one of auto, lite"):
+            host.call("DittoLoadEngine", engine="best")
+
+    def test_a_picture_without_a_face(self, host: StubHost) -> None:
+        with self.refused(host, "face"):
+            host.call(
+                "DittoTalkingHead", source=torch.full((1, 64, 64, 3), 0.5), audio=speech(), engine="lite"
+            )
+
+    def test_several_recordings_at_once(self, host: StubHost, portrait: torch.Tensor) -> None:
+        audio = speech()
+        audio["waveform"] = audio["waveform"].repeat(2, 1, 1)
+        with self.refused(host, "2 recordings"):
+            host.call("DittoTalkingHead", source=portrait, audio=audio, engine="lite")
+
+    def test_the_missing_sound_of_a_silent_video(self, host: StubHost, portrait: torch.Tensor) -> None:
+        with self.refused(host, "no audio"):
+            host.call("DittoTalkingHead", source=portrait, audio=None, engine="lite")
+
+    @pytest.mark.parametrize(
+        ("node", "inputs"),
+        [
+            ("DittoLoadAvatar", {"face": "smallest"}),
+            ("DittoMotionStitch", {"drive_eye": "maybe"}),
+            ("DittoFramesToVideo", {"codec": "mpeg1"}),
+            ("DittoFramesToVideo", {"preset": "asap"}),
+        ],
+    )
+    def test_a_choice_that_is_not_in_the_list(
+        self, host: StubHost, node: str, inputs: dict[str, str]
+    ) -> None:
+        sockets = {
+            wanted.id: None
+            for wanted in host.nodes[node].define_schema().inputs
+            if not isinstance(wanted, Widget)
+        }
+        with self.refused(host, "choose one of"):
+            host.call(node, **sockets, **inputs)
+
+    def test_more_images_than_fit_in_memory(self, host: StubHost, portrait: torch.Tensor) -> None:
+        frames = frames_of(host, portrait)
+        host.free_memory = 5 * 512 * 512 * 3 * 4
+        with self.refused(host, "10 images of 512x512 need 0.0 GB"):
+            host.call("DittoFramesToImages", frames=frames)
+        images, fps = host.call("DittoFramesToImages", frames=frames, start=2, count=5)
+        assert (images.shape, fps) == ((5, 512, 512, 3), 25.0)
+
+    def test_frames_that_are_not_there(self, host: StubHost, portrait: torch.Tensor) -> None:
+        with self.refused(host, "there are 10"):
+            host.call("DittoFramesToImages", frames=frames_of(host, portrait), start=8, count=5)
+
+
+class TestVideo:
+    def test_other_sound_can_be_put_under_the_frames(self, host: StubHost, portrait: torch.Tensor) -> None:
+        frames = frames_of(host, portrait)
+        silence = {"waveform": torch.zeros(1, 2, 48000), "sample_rate": 48000}
+        (video,) = host.call("DittoFramesToVideo", frames=frames, audio=silence)
+        with av.open(video.get_stream_source()) as container:
+            assert container.streams.audio[0].rate == 48000
+            loudest = max(np.abs(frame.to_ndarray()).max() for frame in container.decode(audio=0))
+        assert loudest < 1e-3
+
+    def test_images_and_video_show_the_same(self, host: StubHost, portrait: torch.Tensor) -> None:
+        frames = frames_of(host, portrait)
+        images, _ = host.call("DittoFramesToImages", frames=frames)
+        (video,) = host.call("DittoFramesToVideo", frames=frames, crf=1, pixel_format="yuv444p")
+        assert (images - video.get_components().images).abs().mean() < 0.01
+
+    def test_an_interrupt_leaves_no_file_and_the_next_run_works(self, host: StubHost, portrait: Any) -> None:
+        frames = frames_of(host, portrait, seconds=1.0)
+
+        def interrupt() -> None:
+            host.interrupted = True
+
+        host.on_progress = interrupt
+        with pytest.raises(InterruptProcessingException):
+            host.call("DittoFramesToVideo", frames=frames)
+        assert host.temporary_files() == []
+        host.on_progress = lambda: None
+        (video,) = host.call("DittoFramesToVideo", frames=frames)
+        assert streams(video.get_stream_source())["frames"] == 25
+
+
+class TestMemory:
+    class Model:
+        name = "model"
+        nbytes = 1000
+        released = 0
+
+        def release(self) -> None:
+            self.released += 1
+
+    def test_a_model_is_counted_once_and_released_when_comfyui_wants_the_memory(self, host: StubHost) -> None:
+        host.patchers.clear()
+        model = self.Model()
+        comfy = host.pack.nodes.comfy_host.ComfyHost()
+        comfy.manage(model)
+        comfy.manage(model)
+        first, again = host.patchers
+        assert first is again
+        assert first.loaded_size() == 1000
+        first.detach(unpatch_all=False)  # ComfyUI only moves it within its list
+        assert model.released == 0
+        first.detach()
+        assert model.released == 1
+
+    def test_a_patcher_does_not_keep_its_model_alive(self, host: StubHost) -> None:
+        host.patchers.clear()
+        model = self.Model()
+        host.pack.nodes.comfy_host.ComfyHost().manage(model)
+        patcher = host.patchers.pop()
+        del model
+        gc.collect()
+        assert patcher.releasable() is None
+
+    def test_models_are_found_in_models_ditto(self, host: StubHost) -> None:
+        folders = host.pack.nodes.comfy_host.ComfyHost().model_folders()
+        assert folders == [host.folder / "models" / "ditto"]
+
+
+def test_the_plot_takes_motion_and_keypoints(host: StubHost, portrait: torch.Tensor) -> None:
+    (engine,) = host.call("DittoLoadEngine", engine="lite")
+    avatar, _ = host.call("DittoLoadAvatar", engine=engine, source=portrait)
+    (features,) = host.call("DittoWav2Feat", engine=engine, audio=speech(1.0))
+    (motion,) = host.call("DittoLMDMSample", avatar=avatar, speech=features)
+    (keypoints,) = host.call("DittoMotionStitch", avatar=avatar, motion=motion, mouth_amount=0.5)
+    (sampled,) = host.call("DittoPlotMotion", motion=motion, width=600, height=400)
+    (stitched,) = host.call("DittoPlotMotion", motion=keypoints, width=600, height=400)
+    assert sampled.shape == stitched.shape == (1, 400, 600, 3)
+    assert not torch.equal(sampled, stitched)
