@@ -10,12 +10,10 @@ from torch import Tensor
 from ..data import Avatar
 from .basis import FaceBasis
 from .geometry import LOWER_LIP, UPPER_LIP, VERTICES, Floats, Placement, place
+from .lids import LidLook
 from .mouth import MouthLook
 from .surround import Surround, rings
 from .warp import Window
-
-# An open mouth shows teeth up to the lips' inner border: how far inwards a lip's colour is taken from then.
-CLEAR_OF_TEETH = 0.6
 
 
 @dataclass(frozen=True)
@@ -26,9 +24,12 @@ class RestFaces:
     shapes: Floats
     closed: Floats
 
-    def source_px(self) -> Floats:
-        """Where the vertices of face and surround take their colour from (B, 684, 3), picture pixels."""
-        points = np.concatenate([_clear_of_teeth(self.shapes), rings(self.shapes)], axis=1)
+    def source_px(self, borders: Floats) -> Floats:
+        """Where the vertices of face and surround take their colour from (B, 684, 3), picture pixels.
+
+        borders: (2, 11) where the lips begin, of `lip_borders`.
+        """
+        points = np.concatenate([_clear_of_teeth(self.shapes, borders), rings(self.shapes)], axis=1)
         return self.placement.to_px(points)
 
     def seam(self) -> Floats:
@@ -40,8 +41,8 @@ class RestFaces:
 class LiteAvatar(Avatar):
     """A person registered with Lite.
 
-    mesh: (S, 478, 3) landmarks in pixels, z away from the camera. basis, surround, mouth: how the face moves
-    and what its mouth shows, from one frame. corners: (S, 2) int64, left and top of the rendered region in
+    mesh: (S, 478, 3) landmarks in pixels, z away from the camera. basis, surround, mouth, lids: how the face
+    moves and what its mouth and its closed eyes show, lip_borders where its lips begin (2, 11), from one frame. corners: (S, 2) int64, left and top of the rendered region in
     the frame; region: its height and width; map_shape: rows and columns of the backward map.
     """
 
@@ -49,6 +50,8 @@ class LiteAvatar(Avatar):
     basis: FaceBasis
     surround: Surround
     mouth: MouthLook
+    lids: LidLook
+    lip_borders: Floats
     corners: Tensor
     region: tuple[int, int]
     map_shape: tuple[int, int]
@@ -66,11 +69,18 @@ class LiteAvatar(Avatar):
         return Window(left, top, self.region[1], self.region[0], *self.map_shape)
 
 
-def _clear_of_teeth(shapes: Floats) -> Floats:
+def openness(shapes: Floats) -> Floats:
+    """Whether faces (B, 468, 3) in cm show the inside of the mouth, 0..1 for each column of the lips (B, 11)."""
+    gap = shapes[:, UPPER_LIP[3], 1] - shapes[:, LOWER_LIP[3], 1]
+    return np.clip((gap - 0.08) / 0.35, 0, 1)
+
+
+def _clear_of_teeth(shapes: Floats, borders: Floats) -> Floats:
     """Faces (B, 468, 3) whose inner lip borders lie on the lip itself where the mouth shows its inside."""
     moved = shapes.copy()
-    gap = shapes[:, UPPER_LIP[3], 1] - shapes[:, LOWER_LIP[3], 1]
-    share = CLEAR_OF_TEETH * np.clip((gap - 0.08) / 0.35, 0, 1)[..., None]
-    for lip in (UPPER_LIP, LOWER_LIP):
-        moved[:, lip[3]] += share * (shapes[:, lip[2]] - shapes[:, lip[3]])
+    opened = openness(shapes)
+    for lip, border in zip((UPPER_LIP, LOWER_LIP), borders, strict=True):
+        for row, share in ((3, border), (2, (border + 1) / 2)):
+            towards = shapes[:, lip[3]] + share[:, None] * (shapes[:, lip[1]] - shapes[:, lip[3]])
+            moved[:, lip[row]] += opened[..., None] * (towards - shapes[:, lip[row]])
     return moved

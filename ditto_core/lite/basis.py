@@ -156,12 +156,16 @@ def _widening(shape: Floats) -> Floats:
 
 
 def _rounding(shape: Floats) -> Floats:
-    x, y, _ = _mouth_frame(shape)
+    x, y, half_width = _mouth_frame(shape)
     field = np.zeros((VERTICES, 3), np.float32)
-    field[:, 0] = -0.62 * _widening(shape)
+    field[:, 0] = -0.30 * half_width * _widening(shape)
+    # A smile does not stay while the lips are rounded: its corners come down towards the middle's height.
+    smile = shape[[61, 291], 1].mean() - shape[[13, 14], 1].mean()
+    field[:, 1] = -0.6 * smile * _near_corners(x, y, half_width)
+    field[UPPER_LIP, 1] = field[LOWER_LIP, 1] = -0.6 * smile * ALONG**2
     field[:, 2] = 0.55 * np.exp(-0.5 * ((x / 1.8) ** 2 + (y / 1.1) ** 2))
-    field[UPPER_LIP, 1] += 0.10 * (1 - ROW_DEPTH) * (1 - ALONG**2)
-    field[LOWER_LIP, 1] -= 0.08 * (1 - ROW_DEPTH) * (1 - ALONG**2)
+    field[UPPER_LIP, 1] += 0.16 * (1 - ROW_DEPTH) * (1 - ALONG**2)
+    field[LOWER_LIP, 1] -= 0.14 * (1 - ROW_DEPTH) * (1 - ALONG**2)
     return field
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .geometry import ABOVE_CREASE, EYE_CORNERS, LIPS, LOWER_LID, LOWER_LIP, UPPER_LIP, Floats, Ints
+from .lids import LidLook, paint_lid
 from .mouth import MouthLook, paint_mouth
 from .posing import Pose
 from .warp import WarpMesh, Window, remap
@@ -18,6 +19,7 @@ MARGIN_CM = 0.35
 SAMPLES_ACROSS = 420.0
 FEWEST, MOST = 2, 6
 EYE_STIRS = 0.01
+SEAM_WIDTH_CM, SEAM_STRENGTH = 0.05, 0.7
 
 
 def refine_lips(
@@ -28,17 +30,21 @@ def refine_lips(
     if box is None:
         return
     fine = remap(original, box, mesh.displacement(box, pose.source, pose.target))
+    _shade_inner_borders(fine, box, pose)
     _paint_mouth(fine, box, pose, look)
     _blend_in(face, full, fine, box, _margin(pose))
 
 
-def refine_eyes(face: Picture, full: Window, original: Picture, mesh: WarpMesh, pose: Pose) -> None:
+def refine_eyes(
+    face: Picture, full: Window, original: Picture, mesh: WarpMesh, pose: Pose, look: LidLook
+) -> None:
     """Draw the eyes that are closing again, in place."""
     for side, closing in enumerate(pose.closing):
         around = np.concatenate([ABOVE_CREASE[side], LOWER_LID[side], EYE_CORNERS[side]])
         box = _box(full, pose, around) if closing > EYE_STIRS else None
         if box is not None:
             fine = remap(original, box, mesh.displacement(box, pose.source, pose.target))
+            paint_lid(fine, look, side, box.to_grid(pose.target[:, :2]), closing)
             _blend_in(face, full, fine, box, _margin(pose))
 
 
@@ -58,6 +64,20 @@ def _box(full: Window, pose: Pose, vertices: Ints) -> Window | None:
         return None
     samples = int(np.clip(round(SAMPLES_ACROSS / max(width, height)), FEWEST, MOST))
     return Window(float(low[0]), float(low[1]), width, height, height * samples, width * samples)
+
+
+def _shade_inner_borders(fine: Picture, box: Window, pose: Pose) -> None:
+    """Darken the lips towards each other: lips that were apart in the source have no seam of their own."""
+    if pose.source_open == 0:
+        return
+    scale = float(np.linalg.norm(pose.mouth_plane[:, 0]) * box.samples_per_pixel[0])
+    shade = np.zeros(fine.shape[:2], np.uint8)
+    for row in (UPPER_LIP[3], LOWER_LIP[3]):
+        line = np.round(box.to_grid(pose.target[row, :2]) * 16).astype(np.int32)
+        cv2.polylines(shade, [line], False, (255,), max(1, round(SEAM_WIDTH_CM * scale)), cv2.LINE_AA, 4)
+    soft = cv2.GaussianBlur(shade, (0, 0), max(0.6, 0.8 * SEAM_WIDTH_CM * scale)).astype(np.float32)
+    light = 1 - soft * (SEAM_STRENGTH * pose.source_open / 255)
+    fine[:] = np.round(fine * light[..., None]).astype(np.uint8)
 
 
 def _paint_mouth(fine: Picture, box: Window, pose: Pose, look: MouthLook) -> None:

@@ -88,7 +88,7 @@ class LiteEngine(Engine):
         drive_eye = not person.is_video if options.drive_eye is None else options.drive_eye
         # A person in a video moves the head by himself.
         amounts = replace(options, head_amount=0.0) if person.is_video else options
-        values = motion_stitch.apply(motion.values, motion.fps, amounts, drive_eye)
+        values = motion_stitch.apply(motion.values, amounts, drive_eye)
         index = mirror_index(len(values), len(person.frames))
         return Keypoints(
             self,

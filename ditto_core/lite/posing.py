@@ -10,16 +10,16 @@ from torch import Tensor
 
 from ..data import Keypoints
 from ..sequences import ComputedSequence, LazySequence
-from .avatar import LiteAvatar
+from .avatar import LiteAvatar, openness
 from .basis import JAW_SHARE
 from .coefficients import COLUMN
-from .geometry import LID_CREASE, UPPER_LID, VERTICES, Floats
+from .geometry import BELOW_LID, LID_CREASE, LOWER_LID, UPPER_LID, VERTICES, Floats
 from .surround import RING_VERTICES, head_motion, turn
 
 POINTS = VERTICES + RING_VERTICES
 
-# The lashes' colour is taken from this much above the lid's edge when an eye closes.
-LID_SHIFT = 0.1
+# Closing lids take their edge's colour from this share away from the eye, clear of its white.
+LID_SHIFT = 0.15
 # How far the teeth lie behind the closed lips, cm.
 TEETH_BEHIND = 0.6
 
@@ -28,7 +28,7 @@ def source_points(avatar: LiteAvatar) -> LazySequence:
     """Vertices of face and surround in every source frame: lazy (S, 684, 3) pixels."""
 
     def compute(start: int, stop: int) -> Tensor:
-        return torch.from_numpy(avatar.rest(torch.arange(start, stop)).source_px())
+        return torch.from_numpy(avatar.rest(torch.arange(start, stop)).source_px(avatar.lip_borders))
 
     return ComputedSequence(compute, len(avatar.mesh), (POINTS, 3), torch.float32)
 
@@ -52,12 +52,14 @@ class Pose:
     and what mouth and eyes do.
 
     mouth_plane: (2, 3) from cm in the plane of the teeth (x right, y up, origin at the middle of the closed
-    lips) to picture pixels. closing: (2,) how far each eye is closed.
+    lips) to picture pixels. source_open: 0..1, whether the source's mouth shows its inside. closing: (2,) how
+    far each eye is closed.
     """
 
     source: Floats
     target: Floats
     mouth_plane: Floats
+    source_open: float
     open_cm: float
     jaw_cm: float
     tongue_cm: float
@@ -70,18 +72,21 @@ def poses(keypoints: Keypoints, avatar: LiteAvatar, start: int, stop: int) -> li
     motion = keypoints.motion.values[start:stop].numpy()
     faces = avatar.rest(index)
     closing = np.clip(motion[:, [COLUMN["blink_left"], COLUMN["blink_right"]]], 0, 1)
-    source = faces.source_px()
-    above = source[:, LID_CREASE] - source[:, UPPER_LID]
-    source[:, UPPER_LID] += LID_SHIFT * closing[:, :, None, None] * above
+    source = faces.source_px(avatar.lip_borders)
+    for lid, beyond in ((UPPER_LID, LID_CREASE), (LOWER_LID, BELOW_LID)):
+        shift = LID_SHIFT * closing[:, :, None, None]
+        source[:, lid] += shift * (source[:, beyond] - source[:, lid])
     target = keypoints.driving[start:stop].numpy()
     planes = _mouth_planes(faces.seam(), motion)
     planes_px = faces.placement.to_px(planes)[..., :2]
     opening = motion[:, COLUMN["open"]]
+    source_open = openness(faces.shapes)[:, 5]
     return [
         Pose(
             source[row],
             target[row],
             np.stack([plane[1] - plane[0], plane[2] - plane[0], plane[0]], axis=-1),
+            float(source_open[row]),
             float(opening[row]),
             float(JAW_SHARE * opening[row]),
             float(motion[row, COLUMN["tongue"]]),

@@ -14,6 +14,8 @@ from ..face.track import Tracked
 from .avatar import LiteAvatar
 from .basis import FaceBasis
 from .geometry import LOWER_LIP, UPPER_LIP, VERTICES, Floats, place
+from .lids import LidLook
+from .lip_border import lip_borders
 from .mouth import MouthLook
 from .surround import LAST_RING, Surround, rings
 
@@ -64,6 +66,8 @@ def build_avatar(engine: Engine, source: Source, tracked: Tracked, options: Avat
         basis=FaceBasis.from_shape(shapes[best]),
         surround=Surround(shapes[best]),
         mouth=MouthLook.from_picture(source.frames[best].numpy(), mesh[best]),
+        lids=LidLook.from_picture(source.frames[best].numpy(), mesh[best]),
+        lip_borders=lip_borders(source.frames[best].numpy(), mesh[best]),
         corners=corners,
         region=region,
         map_shape=(max(2, round(region[0] * scale)), max(2, round(region[1] * scale))),

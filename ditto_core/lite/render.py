@@ -57,7 +57,7 @@ class Renderer:
         full = window.at_full_size()
         size = (full.columns, full.rows)
         face = remap(original, full, cv2.resize(displacement, size))
-        refine_eyes(face, full, original, self.mesh, pose)
+        refine_eyes(face, full, original, self.mesh, pose, self.avatar.lids)
         refine_lips(face, full, original, self.mesh, pose, self.avatar.mouth)
         return face
 

@@ -1,0 +1,96 @@
+"""Closing eyes: the part of the upper lid that an open eye hides is painted, since no source shows it.
+
+Stretching the visible skin over the eye would smear lashes and shadows of deep-set eyes down the lid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .basis import smoothstep
+from .geometry import ABOVE_CREASE, EYE_CORNERS, LID_CREASE, UPPER_LID, Floats
+
+# The lid's skin looks like the skin this far from the crease towards the brow.
+SKIN_AT = 0.35
+# Where between crease (0) and lashes (1) the paint begins to cover and covers fully.
+PAINT_FROM, PAINT_FULL = -0.25, 0.3
+PAINT_STRENGTH = 0.9
+# Width of the line of lashes, as a share of the eye's width, and how dark it is.
+LASH_WIDTH = 0.035
+LASH_STRENGTH = 0.75
+
+
+@dataclass(frozen=True)
+class LidLook:
+    """Colours of both upper lids, RGB 0..255: skin (2, 7, 3) along the lid, lashes (2, 3)."""
+
+    skin: Floats
+    lashes: Floats
+
+    @classmethod
+    def from_picture(cls, picture: NDArray[np.uint8], landmarks: Floats) -> LidLook:
+        """The look of the eyes in RGB uint8 (H, W, 3) with landmarks (478, 3) in pixels."""
+        points = landmarks[:, :2]
+        eye_width = float(np.linalg.norm(points[EYE_CORNERS[0, 1]] - points[EYE_CORNERS[0, 0]]))
+        smooth = _sample_smoothly(picture, eye_width * 0.04)
+        crease = points[LID_CREASE]
+        skin = smooth(crease + SKIN_AT * (points[ABOVE_CREASE] - crease))
+        along = np.concatenate([skin[:, :1], skin, skin[:, -1:]], axis=1)
+        skin = (along[:, :-2] + along[:, 1:-1] + along[:, 2:]) / 3
+        edge = smooth(points[UPPER_LID])
+        darkest = np.take_along_axis(edge, edge.sum(axis=2).argsort(axis=1)[:, :3, None], axis=1)
+        return cls(skin, darkest.mean(axis=1))
+
+
+def _sample_smoothly(picture: NDArray[np.uint8], sigma: float):
+    def sample(points: Floats) -> Floats:
+        flat = points.reshape(-1, 1, 2).astype(np.float32)
+        low = np.floor(flat.min(axis=(0, 1)) - 3 * sigma - 1).astype(int).clip(0)
+        high = np.ceil(flat.max(axis=(0, 1)) + 3 * sigma + 2).astype(int)
+        part = picture[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+        part = cv2.GaussianBlur(part, (0, 0), max(sigma, 0.3))
+        found = cv2.remap(
+            part, flat - low.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        return np.asarray(found, np.float32).reshape(*points.shape[:-1], 3)
+
+    return sample
+
+
+def paint_lid(image: NDArray[np.uint8], look: LidLook, side: int, vertices: Floats, closing: float) -> None:
+    """Paint the upper lid of one eye on `image` (h, w, 3) in place.
+
+    side: 0 image-left, 1 image-right; vertices: (468 or more, 2) in the image's pixels; closing: 0..1.
+    """
+    start, end = vertices[EYE_CORNERS[side]]
+    width = float(np.linalg.norm(end - start))
+    if width < 2:
+        return
+    right = (end - start) / width
+    axes = np.stack([right, [-right[1], right[0]]])
+    along, down = _coordinates(image.shape[:2], start, axes)
+    lid = (np.concatenate([[start], vertices[UPPER_LID[side]], [end]]) - start) @ axes.T
+    crease = (np.concatenate([[start], vertices[LID_CREASE[side]], [end]]) - start) @ axes.T
+    edge = np.interp(along, lid[:, 0], lid[:, 1])
+    fold = np.interp(along, crease[:, 0], crease[:, 1])
+    depth = (down - fold) / np.maximum(edge - fold, 1)
+    ends = smoothstep(along / (0.12 * width)) * smoothstep((width - along) / (0.12 * width))
+    amount = smoothstep(np.float32(closing / 0.6)) * ends
+    cover = PAINT_STRENGTH * smoothstep((depth - PAINT_FROM) / (PAINT_FULL - PAINT_FROM))
+    cover = cover * np.clip(edge - down + 0.5, 0, 1) * amount
+    skin = np.stack([np.interp(along, lid[1:-1, 0], look.skin[side, :, c]) for c in range(3)], axis=-1)
+    mixed = image + cover[..., None] * (skin - image)
+    lash = LASH_STRENGTH * np.exp(-(((down - edge) / (LASH_WIDTH * width)) ** 2)) * amount
+    mixed += lash[..., None] * (look.lashes[side] - mixed)
+    image[:] = np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+def _coordinates(shape: tuple[int, ...], origin: Floats, axes: Floats) -> tuple[Floats, Floats]:
+    """Distance of every pixel from `origin` along both axes (2, 2)."""
+    x = np.arange(shape[1], dtype=np.float32) - origin[0]
+    y = np.arange(shape[0], dtype=np.float32)[:, None] - origin[1]
+    return axes[0, 0] * x + axes[0, 1] * y, axes[1, 0] * x + axes[1, 1] * y
