@@ -1,0 +1,223 @@
+"""Paints what an open mouth shows between the moved lips: cavity, tongue, teeth, and the lips' shade on them.
+
+Everything is put together in the plane of the mouth, in centimetres, from the flats of a `MouthLook`; one
+affine warp brings it into the picture, whatever its scale or rotation. Only the lips' box is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .mouth_look import BOTTOM, LEFT, RASTER, RIGHT, TOP, Array, MouthLook, plane_x, plane_y, smoothstep
+
+__all__ = ["MouthLook", "paint_mouth"]
+
+Picture = NDArray[np.uint8]
+Points = NDArray[np.floating]
+
+SMALLEST_GAP = 0.04  # cm: lips closer than this are closed
+CURVE_STEPS = 6  # points a landmark interval of the lip lines is divided into
+EDGE_BLUR = 0.035  # cm, at least 0.6 px
+
+
+def paint_mouth(
+    image: Picture,
+    look: MouthLook,
+    upper: Points,
+    lower: Points,
+    cm_to_px: Points,
+    open_cm: float,
+    jaw_cm: float,
+    tongue_cm: float,
+) -> None:
+    """Paint the mouth's interior between the inner lip lines into `image`, in place.
+
+    image: (h,w,3) uint8 RGB, the face with its lips already moved; any part of the mouth may lie outside.
+    upper, lower: (11,2) px, inner lip rows from the image-left corner to the right one.
+    cm_to_px: (2,3) from the mouth's plane to px; the plane is in cm, x right, y up, origin at the centre of
+    the closed seam. open_cm: gap the motion asks for; jaw_cm: how far the jaw has dropped; tongue_cm: lift of
+    the tongue.
+    Where the lips are closer than 0.04 cm, nothing is painted.
+    """
+    matrix = np.asarray(cm_to_px, np.float64)
+    scale = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))  # px per cm
+    if not scale > 0.1:  # seen edge-on
+        return
+    opening = _Opening.between(_to_cm(upper, matrix), _to_cm(lower, matrix))
+    if opening is None:
+        return
+    blur = max(0.6, EDGE_BLUR * scale)
+    box = _box(_to_px(opening.outline, matrix), 3 * blur, image.shape)
+    if box is None:
+        return
+    left, top, right, bottom = box
+    local = matrix - [[0, 0, left], [0, 0, top]]
+    coverage = _coverage(_to_px(opening.outline, local), (bottom - top, right - left), blur)
+    colours = _interior(look, opening, jaw_cm, tongue_cm, open_cm)
+    inside = _into_picture(colours, opening, local, scale, coverage.shape)
+    part = image[top:bottom, left:right]
+    np.copyto(part, cv2.blendLinear(inside, np.ascontiguousarray(part), coverage, 1 - coverage))
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """The hole between the lips in the mouth plane, and the part of the flats it shows.
+
+    outline: (n,2) cm; upper, lower: (W,) height of the lip lines over the columns of `columns`.
+    """
+
+    outline: NDArray[np.float64]
+    rows: slice
+    columns: slice
+    upper: Array
+    lower: Array
+
+    @staticmethod
+    def between(upper: NDArray[np.float64], lower: NDArray[np.float64]) -> _Opening | None:
+        """The opening between two lip rows (11,2) in cm; None when they touch."""
+        high, low = _smooth_curve(upper), _smooth_curve(lower)
+        low[:, 1] = np.minimum(low[:, 1], _height(high, low[:, 0]))
+        if not (_height(high, low[:, 0]) - low[:, 1]).max() >= SMALLEST_GAP:
+            return None
+        outline = np.concatenate([high, low[::-1]])
+        columns = _cells(
+            outline[:, 0].min() - LEFT, outline[:, 0].max() - LEFT, round((RIGHT - LEFT) * RASTER)
+        )
+        rows = _cells(TOP - outline[:, 1].max(), TOP - outline[:, 1].min(), round((TOP - BOTTOM) * RASTER))
+        if columns is None or rows is None:
+            return None
+        x = plane_x()[columns]
+        return _Opening(outline, rows, columns, _height(high, x), _height(low, x))
+
+
+def _to_px(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float64)
+
+
+def _to_cm(points: Points, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    from_origin = np.asarray(points, np.float64) - matrix[:, 2]
+    return np.asarray(from_origin @ np.linalg.inv(matrix[:, :2]).T, np.float64)
+
+
+def _smooth_curve(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The points with Catmull-Rom splines between them."""
+    before = np.concatenate([2 * points[:1] - points[1:2], points[:-1]])[:-1]
+    after = np.concatenate([points[1:], 2 * points[-1:] - points[-2:-1]])[1:]
+    here, there = points[:-1], points[1:]
+    t = np.arange(CURVE_STEPS)[:, None, None] / CURVE_STEPS
+    curve = 0.5 * (
+        2 * here
+        + (there - before) * t
+        + (2 * before - 5 * here + 4 * there - after) * t**2
+        + (3 * here - before - 3 * there + after) * t**3
+    )
+    return np.concatenate([np.asarray(curve, np.float64).transpose(1, 0, 2).reshape(-1, 2), points[-1:]])
+
+
+def _height(curve: NDArray[np.float64], x: NDArray[np.floating]) -> Array:
+    """y of a line that runs from left to right, at x."""
+    return np.interp(x, np.maximum.accumulate(curve[:, 0]), curve[:, 1]).astype(np.float32)
+
+
+def _cells(low: float, high: float, count: int) -> slice | None:
+    """Raster cells that cover low..high cm with a small margin; None when there are none."""
+    margin = 3
+    start, stop = max(int(low * RASTER) - margin, 0), min(int(high * RASTER) + 1 + margin, count)
+    return slice(start, stop) if start < stop else None
+
+
+def _box(
+    outline: NDArray[np.float64], margin: float, shape: tuple[int, ...]
+) -> tuple[int, int, int, int] | None:
+    """left, top, right, bottom of the painted part; None when it is outside the image."""
+    low = np.maximum(np.floor(outline.min(0) - margin), 0).astype(int)
+    high = np.minimum(np.ceil(outline.max(0) + margin) + 1, [shape[1], shape[0]]).astype(int)
+    return (low[0], low[1], high[0], high[1]) if (low < high).all() else None
+
+
+def _coverage(outline: NDArray[np.float64], shape: tuple[int, int], blur: float) -> Array:
+    """How much of every pixel is inside the outline (px), softened: (h,w) 0..1."""
+    fixed_point = 4
+    samples = int(np.ceil(2 / blur))  # a wide blur hides the steps of a coarse mask
+    mask = np.zeros((shape[0] * samples, shape[1] * samples), np.uint8)
+    corners = ((outline + 0.5) * samples - 0.5) * (1 << fixed_point)
+    cv2.fillPoly(mask, [np.round(corners).astype(np.int32)], 255, shift=fixed_point)
+    covered = cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_AREA).astype(np.float32)
+    return np.asarray(cv2.GaussianBlur(covered, (0, 0), blur), np.float32) / 255
+
+
+def _interior(look: MouthLook, opening: _Opening, jaw_cm: float, tongue_cm: float, open_cm: float) -> Picture:
+    """The shaded interior over the opening's cells, (rows, columns, 3) 0..255."""
+    colours = np.array(look.cavity[opening.rows, opening.columns], np.float32)
+    for flat, drop in (
+        (look.tongue, 0.55 * jaw_cm - tongue_cm),
+        (look.lower_teeth, 0.93 * jaw_cm),
+        (look.upper_teeth, 0.0),
+    ):
+        layer = _lowered(flat, opening, drop)
+        colours *= 1 - layer[:, :, 3:]
+        colours += layer[:, :, :3]
+    colours -= look.dark
+    shade = _shade(look, opening, open_cm)[:, :, None]
+    colours *= shade * (look.bounce + (1 - look.bounce) * shade)
+    colours += look.dark
+    colours += look.grain[opening.rows, opening.columns, None]
+    return np.clip(colours, 0, 255).astype(np.uint8)
+
+
+def _lowered(flat: Array, opening: _Opening, drop: float) -> Array:
+    """The opening's part of a flat that hangs `drop` cm lower."""
+    if drop == 0:
+        return flat[opening.rows, opening.columns]
+    size = (opening.columns.stop - opening.columns.start, opening.rows.stop - opening.rows.start)
+    shift = np.array([[1, 0, opening.columns.start], [0, 1, opening.rows.start - drop * RASTER]])
+    return np.asarray(
+        cv2.warpAffine(
+            flat, shift, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+        ),
+        np.float32,
+    )
+
+
+def _shade(look: MouthLook, opening: _Opening, open_cm: float) -> Array:
+    """How much light the lips let in, 0..1 per cell.
+
+    Little gets into a mouth that is hardly open or pursed, and through a narrow gap; the upper lip throws a
+    shadow, the lower one a slight one; the corners are dark.
+    """
+    x, y = plane_x()[opening.columns], plane_y()[opening.rows][:, None]
+    gap = np.maximum(opening.upper - opening.lower, 0)
+    corners = opening.outline[:, 0].min(), opening.outline[:, 0].max()
+    corner = np.minimum(x - corners[0], corners[1] - x)
+    rounded = np.clip((1 - (corners[1] - corners[0]) / look.width) / 0.22, 0, 1)
+    light = (0.8 + 0.2 * float(smoothstep(np.array(open_cm)))) * (1 - 0.55 * rounded)
+    column = light * (0.35 + 0.65 * smoothstep(gap / 0.5)) * (0.25 + 0.75 * smoothstep(corner / 1.1))
+    under = np.clip((opening.upper - y) / 0.24, 0, 1)
+    over = np.clip((y - opening.lower) / 0.14, 0, 1)
+    return column * (0.48 + 0.52 * under * (2 - under)) * (0.65 + 0.35 * over)
+
+
+def _into_picture(
+    colours: Picture, opening: _Opening, matrix: NDArray[np.float64], scale: float, shape: tuple[int, ...]
+) -> Picture:
+    """Warp the cells into the picture's box, averaged over a pixel where the picture is coarser."""
+    cells_per_pixel = RASTER / scale
+    if cells_per_pixel > 1:
+        side = round(cells_per_pixel) | 1
+        colours = np.asarray(cv2.blur(colours, (side, side)), np.uint8)
+    first = (LEFT + (opening.columns.start + 0.5) / RASTER, TOP - (opening.rows.start + 0.5) / RASTER)
+    cells_to_cm = np.array([[1 / RASTER, 0, first[0]], [0, -1 / RASTER, first[1]], [0, 0, 1]])
+    return np.asarray(
+        cv2.warpAffine(
+            colours,
+            matrix @ cells_to_cm,
+            shape[::-1],
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        ),
+        np.uint8,
+    )
