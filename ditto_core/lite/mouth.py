@@ -115,7 +115,8 @@ def _smooth_curve(points: NDArray[np.float64]) -> NDArray[np.float64]:
         + (2 * before - 5 * here + 4 * there - after) * t**2
         + (3 * here - before - 3 * there + after) * t**3
     )
-    return np.concatenate([np.asarray(curve, np.float64).transpose(1, 0, 2).reshape(-1, 2), points[-1:]])
+    along = np.asarray(curve, np.float64).transpose(1, 0, 2).reshape(-1, 2)
+    return np.concatenate([along, points[-1:]])
 
 
 def _height(curve: NDArray[np.float64], x: NDArray[np.floating]) -> Array:
@@ -142,7 +143,7 @@ def _box(
 def _coverage(outline: NDArray[np.float64], shape: tuple[int, int], blur: float) -> Array:
     """How much of every pixel is inside the outline (px), softened: (h,w) 0..1."""
     fixed_point = 4
-    samples = int(np.ceil(2 / blur))  # a wide blur hides the steps of a coarse mask
+    samples = int(np.ceil(3 / blur))  # a wide blur hides the steps of a coarse mask
     mask = np.zeros((shape[0] * samples, shape[1] * samples), np.uint8)
     corners = ((outline + 0.5) * samples - 0.5) * (1 << fixed_point)
     cv2.fillPoly(mask, [np.round(corners).astype(np.int32)], 255, shift=fixed_point)

@@ -265,7 +265,7 @@ def _blur_radius(light: Array, scale: float) -> float:
     gradients = [
         np.hypot(cv2.Sobel(g, cv2.CV_32F, 1, 0), cv2.Sobel(g, cv2.CV_32F, 0, 1)) for g in (sharp, soft)
     ]
-    strong = gradients[0] >= max(1.0, float(np.quantile(gradients[0], 0.98)))
+    strong = gradients[0] >= max(1.0, 0.6 * float(np.quantile(gradients[0], 0.998)))  # crests of edges
     if not strong.any():
         return 0.03
     ratio = float(np.median(gradients[0][strong] / np.maximum(gradients[1][strong], 1e-3)))
