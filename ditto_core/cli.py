@@ -126,6 +126,7 @@ class ConsoleHost(Host):
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
+        self._stage = ""
         self._bar: tqdm[NoReturn] | None = None
 
     def progress(
@@ -138,9 +139,9 @@ class ConsoleHost(Host):
         if self.quiet:
             return
         try:
-            if self._bar is None or self._bar.desc != stage:
+            if self._bar is None or self._stage != stage:
                 self.close()
-                self._bar = tqdm(desc=stage, total=total, unit="frame", disable=None)
+                self._stage, self._bar = stage, tqdm(desc=stage, total=total, unit="frame", disable=None)
             self._bar.update(done - self._bar.n)
         except BrokenPipeError:  # nobody reads any more; the work goes on
             self.quiet = True

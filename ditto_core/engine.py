@@ -71,8 +71,7 @@ class MadeByEngine(Protocol):
 
 def common_engine(*outputs: MadeByEngine) -> Engine:
     """The engine that made all of these stage outputs, or an `EngineError` when they differ."""
-    names = {type(output).__name__: output.engine.label for output in outputs}
     if len({output.engine.name for output in outputs}) > 1:
-        made = ", ".join(f"{kind} by {label}" for kind, label in names.items())
+        made = ", ".join(f"{type(output).__name__} by {output.engine.label}" for output in outputs)
         raise EngineError(f"These come from different engines: {made}. Connect one engine to both branches.")
     return outputs[0].engine

@@ -209,8 +209,8 @@ def no_face(folder: Path) -> Path:
 
 
 def text_file(folder: Path) -> Path:
-    (folder / "notes.txt").write_text("no picture, no sound\n" * 40)
-    return folder / "notes.txt"
+    (folder / "notes.mp4").write_text("no picture, no sound\n" * 40)
+    return folder / "notes.mp4"
 
 
 def cut_mp4(folder: Path) -> Path:
@@ -224,7 +224,7 @@ BAD_SOURCES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no face": (no_face, "face"),
     "missing": (lambda folder: folder / "missing.png", "missing.png"),
     "folder": (lambda folder: folder, "folder"),
-    "text": (text_file, "notes.txt"),
+    "text": (text_file, "notes.mp4"),
     "cut mp4": (cut_mp4, "clip.mp4"),
 }
 
@@ -242,7 +242,7 @@ def test_a_source_that_cannot_be_used_is_refused(
 BAD_SOUNDS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing": (lambda folder: folder / "missing.wav", "missing.wav"),
     "silent video": (lambda folder: write_clip(folder / "clip.mp4"), "no sound"),
-    "text": (text_file, "notes.txt"),
+    "text": (text_file, "notes.mp4"),
     "empty": (lambda folder: write_speech(folder / "empty.wav", seconds=0), "empty"),
 }
 
