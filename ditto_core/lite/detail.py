@@ -10,7 +10,8 @@ from .geometry import ABOVE_CREASE, EYE_CORNERS, LIPS, LOWER_LID, LOWER_LIP, UPP
 from .lids import LidLook, paint_lid
 from .mouth import MouthLook, paint_mouth
 from .posing import Pose
-from .warp import WarpMesh, Window, remap
+from .sampling import HalfPixels
+from .warp import WarpMesh, Window
 
 Picture = NDArray[np.uint8]
 
@@ -23,27 +24,27 @@ SEAM_WIDTH_CM, SEAM_STRENGTH = 0.05, 0.7
 
 
 def refine_lips(
-    face: Picture, full: Window, original: Picture, mesh: WarpMesh, pose: Pose, look: MouthLook
+    face: Picture, full: Window, source: HalfPixels, mesh: WarpMesh, pose: Pose, look: MouthLook
 ) -> None:
     """Draw the lips of `face` (the rendered region `full`, in place) again, and the mouth between them."""
     box = _box(full, pose, LIPS)
     if box is None:
         return
-    fine = remap(original, box, mesh.displacement(box, pose.source, pose.target))
+    fine = source.take(box, mesh.displacement(box, pose.source, pose.target))
     _shade_inner_borders(fine, box, pose)
     _paint_mouth(fine, box, pose, look)
     _blend_in(face, full, fine, box, _margin(pose))
 
 
 def refine_eyes(
-    face: Picture, full: Window, original: Picture, mesh: WarpMesh, pose: Pose, look: LidLook
+    face: Picture, full: Window, source: HalfPixels, mesh: WarpMesh, pose: Pose, look: LidLook
 ) -> None:
     """Draw the eyes that are closing again, in place."""
     for side, closing in enumerate(pose.closing):
         around = np.concatenate([ABOVE_CREASE[side], LOWER_LID[side], EYE_CORNERS[side]])
         box = _box(full, pose, around) if closing > EYE_STIRS else None
         if box is not None:
-            fine = remap(original, box, mesh.displacement(box, pose.source, pose.target))
+            fine = source.take(box, mesh.displacement(box, pose.source, pose.target))
             paint_lid(fine, look, side, box.to_grid(pose.target[:, :2]), closing)
             _blend_in(face, full, fine, box, _margin(pose))
 

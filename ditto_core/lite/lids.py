@@ -73,20 +73,34 @@ def paint_lid(image: NDArray[np.uint8], look: LidLook, side: int, vertices: Floa
     right = (end - start) / width
     axes = np.stack([right, [-right[1], right[0]]])
     along, down = _coordinates(image.shape[:2], start, axes)
+    column = np.clip(np.round(along), 0, int(width)).astype(np.intp)
+    x = np.arange(int(width) + 1, dtype=np.float32)
     lid = (np.concatenate([[start], vertices[UPPER_LID[side]], [end]]) - start) @ axes.T
     crease = (np.concatenate([[start], vertices[LID_CREASE[side]], [end]]) - start) @ axes.T
-    edge = np.interp(along, lid[:, 0], lid[:, 1])
-    fold = np.interp(along, crease[:, 0], crease[:, 1])
-    depth = (down - fold) / np.maximum(edge - fold, 1)
-    ends = smoothstep(along / (0.12 * width)) * smoothstep((width - along) / (0.12 * width))
-    amount = smoothstep(np.float32(closing / 0.6)) * ends
-    cover = PAINT_STRENGTH * smoothstep((depth - PAINT_FROM) / (PAINT_FULL - PAINT_FROM))
-    cover = cover * np.clip(edge - down + 0.5, 0, 1) * amount
-    skin = np.stack([np.interp(along, lid[1:-1, 0], look.skin[side, :, c]) for c in range(3)], axis=-1)
-    mixed = image + cover[..., None] * (skin - image)
-    lash = LASH_STRENGTH * np.exp(-(((down - edge) / (LASH_WIDTH * width)) ** 2)) * amount
-    mixed += lash[..., None] * (look.lashes[side] - mixed)
-    image[:] = np.clip(mixed, 0, 255).astype(np.uint8)
+    edge, fold = np.interp(x, *lid.T), np.interp(x, *crease.T)
+    amount = smoothstep(x / (0.12 * width)) * smoothstep((width - x) / (0.12 * width))
+    amount *= smoothstep(np.float32(closing / 0.6))
+    skin = np.stack([np.interp(x, lid[1:-1, 0], look.skin[side, :, c]) for c in range(3)], axis=-1)
+
+    above = _spread(edge, column) - down
+    depth = 1 - above * _spread(1 / np.maximum(edge - fold, 1), column)
+    strength = _spread(amount, column)
+    cover = smoothstep((depth - PAINT_FROM) / (PAINT_FULL - PAINT_FROM)) * np.clip(above + 0.5, 0, 1)
+    cover *= PAINT_STRENGTH * strength
+    lashes = LASH_STRENGTH * strength * np.exp(-np.square(above * (1 / (LASH_WIDTH * width))))
+    painted = _mix(image, _spread(skin, column), cover)
+    image[:] = _mix(painted, np.broadcast_to(look.lashes[side], image.shape), lashes)
+
+
+def _spread(values: Floats, column: NDArray[np.intp]) -> Floats:
+    """Values (n, …) along the eye, for every pixel."""
+    return np.take(values.astype(np.float32), column, axis=0)
+
+
+def _mix(picture: NDArray[np.uint8], paint: Floats, cover: Floats) -> NDArray[np.uint8]:
+    cover = cover.astype(np.float32)
+    mixed = cv2.blendLinear(picture, paint.astype(np.uint8), 1 - cover, cover)
+    return np.asarray(mixed, np.uint8)
 
 
 def _coordinates(shape: tuple[int, ...], origin: Floats, axes: Floats) -> tuple[Floats, Floats]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import repeat
 from typing import cast
 
 import cv2
@@ -14,8 +17,10 @@ from ..data import Keypoints
 from ..sequences import GatheredSequence
 from .avatar import LiteAvatar
 from .detail import refine_eyes, refine_lips
+from .geometry import Floats
 from .posing import Pose, poses
-from .warp import WarpMesh, Window, remap
+from .sampling import HalfPixels
+from .warp import WarpMesh, Window
 
 Picture = NDArray[np.uint8]
 
@@ -34,35 +39,47 @@ class Renderer:
 
         Each sample says how far away, in pixels across and down, the source shows its colour.
         """
-        windows = self._windows(start, stop)
+        maps = np.empty((stop - start, *self.avatar.map_shape, 2), np.float32)
         poses = self._poses(start, stop)
-        maps = [self.mesh.displacement(w, p.source, p.target) for w, p in zip(windows, poses, strict=True)]
-        return torch.from_numpy(np.stack(maps))
+        for row, window in enumerate(self._windows(start, stop)):
+            maps[row] = self.mesh.displacement(window, poses[row].source, poses[row].target)
+        return torch.from_numpy(maps)
 
     def pictures(self, displacements: Tensor, start: int) -> Tensor:
         """The rendered regions RGB uint8 (B, height, width, 3) of frames from `start` on."""
         stop = start + len(displacements)
-        frames = zip(
-            self.originals[start:stop].numpy(),
-            self._windows(start, stop),
-            displacements.numpy(),
-            self._poses(start, stop),
-            strict=True,
-        )
-        return torch.from_numpy(np.stack([self._picture(*frame) for frame in frames]))
+        faces = np.zeros((stop - start, *self.avatar.region, 3), np.uint8)
+        windows, poses, maps = self._windows(start, stop), self._poses(start, stop), displacements.numpy()
+        for row, source in enumerate(self._sources(start, stop, windows)):
+            self._draw(faces[row], source, windows[row], maps[row], poses[row])
+        return torch.from_numpy(faces)
 
-    def _picture(
-        self, original: Picture, window: Window, displacement: NDArray[np.float32], pose: Pose
-    ) -> Picture:
-        full = window.at_full_size()
-        size = (full.columns, full.rows)
-        face = remap(original, full, cv2.resize(displacement, size))
-        refine_eyes(face, full, original, self.mesh, pose, self.avatar.lids)
-        refine_lips(face, full, original, self.mesh, pose, self.avatar.mouth)
-        return face
+    def _draw(
+        self, face: Picture, source: HalfPixels, window: Window, displacement: Floats, pose: Pose
+    ) -> None:
+        """Draw the part of the region `face` that lies in the picture; nobody sees the rest."""
+        height, width = face.shape[:2]
+        left, top = max(-int(window.left), 0), max(-int(window.top), 0)
+        visible = np.s_[top : top + source.height, left : left + source.width]
+        maps = np.asarray(cv2.resize(displacement, (width, height)), np.float32)
+        full = Window(source.left, source.top, source.width, source.height, source.height, source.width)
+        part = source.take(full, maps[visible])
+        refine_eyes(part, full, source, self.mesh, pose, self.avatar.lids)
+        refine_lips(part, full, source, self.mesh, pose, self.avatar.mouth)
+        face[visible] = part
+
+    def _sources(self, start: int, stop: int, windows: list[Window]) -> Iterator[HalfPixels]:
+        if not self.avatar.is_video:
+            return repeat(self._still, stop - start)
+        originals = self.originals[start:stop].numpy()
+        return (HalfPixels.of(*pair) for pair in zip(originals, windows, strict=True))
+
+    @cached_property
+    def _still(self) -> HalfPixels:
+        return HalfPixels.of(self.avatar.frames[0].numpy(), self.avatar.window(0))
 
     def _windows(self, start: int, stop: int) -> list[Window]:
-        return [self.avatar.window(index) for index in self.keypoints.source_index[start:stop].tolist()]
+        return [self.avatar.window(int(index)) for index in self.keypoints.source_index[start:stop]]
 
     def _poses(self, start: int, stop: int) -> list[Pose]:
         return poses(self.keypoints, self.avatar, start, stop)

@@ -6,7 +6,7 @@ affine map from the triangle's new position to its old one (piecewise affine war
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -43,10 +43,6 @@ class Window:
         """Picture pixels (…, 2) as grid positions; pixels and samples have their centres at integers."""
         corner = np.array([self.left, self.top], np.float32)
         return (points - corner + 0.5) * self.samples_per_pixel - 0.5
-
-    def at_full_size(self) -> Window:
-        """The same rectangle with one sample for each pixel."""
-        return replace(self, rows=round(self.height), columns=round(self.width))
 
     def sample_positions(self) -> tuple[Floats, Floats]:
         """Picture x of the columns and y of the rows."""
@@ -145,12 +141,3 @@ def _look_up(labels: NDArray[np.uint16], table: Floats, window: Window) -> Float
         a += b
         np.add(a, c, out=found[..., axis])
     return cv2.blur(found, (3, 3))
-
-
-def remap(picture: NDArray[np.uint8], window: Window, displacement: Floats) -> NDArray[np.uint8]:
-    """The window's samples of `picture`, each taken `displacement` (rows, columns, 2) pixels away."""
-    x, y = window.sample_positions()
-    across = displacement[..., 0] + x
-    down = displacement[..., 1] + y[:, None]
-    found = cv2.remap(picture, across, down, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(found, np.uint8)
