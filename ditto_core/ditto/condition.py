@@ -53,7 +53,7 @@ def _eye(landmarks: Tensor, side: int) -> tuple[Tensor, Tensor]:
 
 
 def _distance(a: Tensor, b: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(a - b, dim=1)
+    return (a - b).square().sum(dim=1).sqrt()
 
 
 def _direction(a: Tensor, b: Tensor) -> Tensor:
