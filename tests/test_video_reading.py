@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import threading
+from bisect import bisect_right
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.media import BLOCK, numbered, numbered_sequence, numbers_of, tone, write_clip, write_sound
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -28,8 +30,9 @@ STEADY = [40 * i for i in range(60)]
 
 def shown_at(times: list[int], end: int, fps: Fraction) -> list[int]:
     """Frame numbers a player would show at the middle of each frame of a constant rate."""
-    middle = [times[0] + (i + Fraction(1, 2)) / fps * 1000 for i in range(10_000)]
-    return [max(n for n, time in enumerate(times) if time <= at) for at in middle if at < end]
+    count = math.ceil(Fraction(end - times[0], 1000) * fps - Fraction(1, 2))
+    middle = [times[0] + (i + Fraction(1, 2)) / fps * 1000 for i in range(count)]
+    return [bisect_right(times, at) - 1 for at in middle]
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +65,7 @@ def test_reading_forwards_never_seeks(steady: Path) -> None:
     assert video.window.restarts == opened
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "avi"])
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts"])
 def test_reading_backwards_decodes_each_group_once(tmp_path: Path, suffix: str, monkeypatch) -> None:
     times = [40 * i for i in range(100)]
     options = {"g": "20", "crf": "10", "preset": "ultrafast"}
@@ -88,6 +91,7 @@ def test_a_long_group_of_pictures_keeps_memory_bounded(tmp_path: Path, monkeypat
     assert 120 * frame_bytes > 2 * 300_000  # the bound was needed
 
 
+@settings(max_examples=25)
 @given(
     steps=st.lists(st.integers(5, 300), min_size=1, max_size=25), rate=st.sampled_from([12, 24, 25, 30, 60])
 )
@@ -112,10 +116,13 @@ def test_a_late_start_is_time_zero(tmp_path: Path) -> None:
     assert numbers_of(VideoFrames(path, FPS)[:]) == list(range(60))
 
 
-def test_a_stream_without_time_stamps(tmp_path: Path) -> None:
-    path = write_clip(tmp_path / "a.h264", STEADY, options={"crf": "10", "bf": "2", "g": "12"})
+@pytest.mark.parametrize("suffix", ["h264", "avi"])
+def test_a_stream_without_time_stamps(tmp_path: Path, suffix: str) -> None:
+    options = {"crf": "10", "bf": "2", "g": "12"}
+    path = write_clip(tmp_path / f"a.{suffix}", range(60), time_base=1 / FPS, options=options)
     video = VideoFrames(path, FPS)
     assert numbers_of(video[:]) == list(range(60))
+    assert numbers_of(video[40:50]) == list(range(40, 50))
     assert numbers_of(video[20:30]) == list(range(20, 30))
 
 
@@ -321,6 +328,7 @@ def test_floats_up_to_255_are_refused() -> None:
         _ = as_source(np.full((16, 16, 3), 200.0, np.float32)).frames[0]
 
 
+@settings(max_examples=40)
 @given(height=st.integers(16, 300), width=st.integers(16, 300), max_size=st.integers(64, 200))
 def test_limit_size(height: int, width: int, max_size: int) -> None:
     longer = max(height, width)

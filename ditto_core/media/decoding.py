@@ -16,6 +16,7 @@ from fractions import Fraction
 from itertools import pairwise
 from os import PathLike
 from statistics import median
+from typing import NamedTuple
 
 import av
 from av.container import InputContainer
@@ -39,8 +40,8 @@ _log = logging.getLogger(__name__)
 class Timeline:
     """When each frame is shown, in units of `time_base` seconds, ascending; `end` is when the last one goes.
 
-    keys: numbers of the frames decoding can start at, ascending, the first one 0. numbered: the file has no
-    usable time stamps, frames are counted from its beginning.
+    keys: numbers of the frames decoding can start at, ascending, the first one 0. numbered: decoded frames
+    have no usable time stamps, they are counted from where decoding began.
     """
 
     times: list[int]
@@ -61,7 +62,7 @@ class Timeline:
 def open_video(path: str | PathLike[str]) -> tuple[InputContainer, VideoStream]:
     """Open the file and its first moving picture (cover art is none)."""
     try:
-        container = av.open(str(path), options={"fflags": "+genpts"})
+        container = av.open(str(path))
     except (FFmpegError, OSError) as error:
         raise unreadable(path, error) from error
     for stream in container.streams.video:
@@ -75,7 +76,7 @@ def open_video(path: str | PathLike[str]) -> tuple[InputContainer, VideoStream]:
 def scan(path: str | PathLike[str]) -> Timeline:
     """Read the time stamps of all frames, without decoding. Damaged files count up to the damage."""
     container, stream = open_video(path)
-    packets: list[tuple[int | None, int, bool]] = []
+    packets: list[_Packet] = []
     seen = 0
     with closing(container):
         stated = stream.frames
@@ -86,25 +87,40 @@ def scan(path: str | PathLike[str]) -> Timeline:
                 seen += packet.dts is not None or packet.size > 0
                 # Empty packets repeat a frame or flush the decoder; some lie outside the edit list.
                 if packet.size > 0 and not packet.is_discard:
-                    packets.append((packet.pts, packet.duration or 0, packet.is_keyframe))
+                    packets.append(_Packet(packet.pts, packet.dts, packet.duration or 0, packet.is_keyframe))
         except FFmpegError as error:
             _log.warning("%s is damaged after %d frames (%s); the rest is left out.", path, seen, error)
     if not packets:
         raise MediaError(f"{path} contains no video frame that can be read; export it again.")
     if stated > seen + 1:
         _log.warning("%s ends after %d of %d frames; it is incomplete.", path, seen, stated)
-    return _timeline(packets, Fraction(time_base), Fraction(rate))
+    # AVI has no presentation times; what FFmpeg makes up for them repeats itself.
+    counted = container.format.name == "avi" and not all(packet.is_key for packet in packets)
+    return _timeline(packets, Fraction(time_base), Fraction(rate), counted)
 
 
-def _timeline(packets: list[tuple[int | None, int, bool]], time_base: Fraction, rate: Fraction) -> Timeline:
-    shown = sorted((pts, duration, key) for pts, duration, key in packets if pts is not None)
-    if len(shown) < len(packets):
-        return Timeline(list(range(len(packets))), [0], len(packets), 1 / rate, numbered=True)
-    times = sorted({pts for pts, _, _ in shown})
-    keys = sorted({0} | {bisect_right(times, pts) - 1 for pts, _, key in shown if key})
-    steps = [later - sooner for sooner, later in pairwise(times)]
-    usual = median(steps) if steps else 1 / rate / time_base
-    return Timeline(times, keys, times[-1] + max(shown[-1][1], round(usual), 1), time_base)
+class _Packet(NamedTuple):
+    pts: int | None
+    dts: int | None
+    duration: int
+    is_key: bool
+
+
+def _timeline(packets: list[_Packet], time_base: Fraction, rate: Fraction, numbered: bool) -> Timeline:
+    stamps = [packet.dts if numbered else packet.pts for packet in packets]
+    if not numbered and None in stamps:
+        return _timeline(packets, time_base, rate, numbered=True)
+    if None in stamps:
+        return Timeline(list(range(len(packets))), [0], len(packets), 1 / rate, numbered)
+    # Frames are shown at the same steps as they are decoded, only in another order.
+    shown = sorted(
+        {stamp: packet for stamp, packet in zip(stamps, packets, strict=True) if stamp is not None}.items()
+    )
+    times = [time for time, _ in shown]
+    keys = sorted({0} | {number for number, (_, packet) in enumerate(shown) if packet.is_key})
+    usual = round(median(later - sooner for sooner, later in pairwise(times))) if len(times) > 1 else 0
+    last = max(shown[-1][1].duration, usual) or round(1 / rate / time_base)
+    return Timeline(times, keys, times[-1] + last, time_base, numbered)
 
 
 def _is_cover_art(stream: VideoStream) -> bool:
@@ -155,7 +171,7 @@ class FrameWindow:
 
     @property
     def _newest(self) -> int:
-        return self._kept[-1][0] if self._kept else -1
+        return self._kept[-1][0] if self._kept else self._first - 1
 
     def _key(self, number: int) -> int:
         keys = self.timeline.keys
@@ -180,7 +196,8 @@ class FrameWindow:
         except FFmpegError:
             return False
         self._frames = self._decoded()
-        return self._advance() and self._kept[0][0] == key
+        found = self._advance() and self._kept[0][0] == key
+        return found and (not self.timeline.numbered or self._entry == self.timeline.times[key])
 
     def _rewind(self) -> None:
         # Opened again, because not every container can seek to its beginning.
@@ -193,6 +210,7 @@ class FrameWindow:
         self._kept.clear()
         self._bytes = 0
         self._first = first
+        self._entry: int | None = None
 
     def _advance(self) -> bool:
         """Decode one more frame into the window; False at the end."""
@@ -216,6 +234,7 @@ class FrameWindow:
     def _decoded(self) -> Iterator[VideoFrame]:
         try:
             for packet in self._container.demux(self._stream):
+                self._entry = packet.dts if self._entry is None else self._entry
                 try:
                     yield from packet.decode()
                 except FFmpegError as error:

@@ -21,6 +21,7 @@ from torch import Tensor
 from ..audio.resample import resample
 from ..data import Audio
 from ..errors import InputError, MediaError
+from .decoding import open_video
 from .images import unreadable
 
 RATE_RANGE = (1000, 768_000)
@@ -42,9 +43,12 @@ def read_audio(path: str | PathLike[str]) -> Audio:
         with closing(av.open(str(path))) as container:
             if not container.streams.audio:
                 raise MediaError(f"{path} has no sound; choose a file with a sound track.")
-            samples, rate = _decode(container, container.streams.audio[0])
+            samples, rate, start = _decode(container, container.streams.audio[0])
     except FFmpegError as error:
         raise unreadable(path, error) from error
+    first_picture = _first_picture_time(path)
+    if first_picture is not None:
+        samples = _moved(samples, round((start - first_picture) * rate))
     if samples.shape[1] == 0:
         raise MediaError(f"The sound of {path} is empty or damaged; nothing could be decoded.")
     return as_audio(samples, rate)
@@ -85,9 +89,8 @@ def _full_scale(values: Tensor) -> Tensor:
     return ((values.double() - (half if info.min == 0 else 0)) / half).float()
 
 
-def _decode(container: InputContainer, stream: AudioStream) -> tuple[Tensor, int]:
-    """All samples of `stream` as float32 (C, T) with their rate."""
-    origin = _first_picture_time(container)
+def _decode(container: InputContainer, stream: AudioStream) -> tuple[Tensor, int, Fraction]:
+    """All samples of `stream` as float32 (C, T), their rate, and the time of the first one in seconds."""
     sound: _Recording | None = None
     start = Fraction(0)
     for frame in _frames(container, stream):
@@ -96,9 +99,8 @@ def _decode(container: InputContainer, stream: AudioStream) -> tuple[Tensor, int
             start = Fraction(frame.pts or 0) * Fraction(frame.time_base or 0)
         sound.append(frame)
     if sound is None:
-        return torch.empty(1, 0), stream.rate or 1
-    samples = _without_padding(sound.samples, stream, sound.rate)
-    return (samples if origin is None else _moved(samples, round((start - origin) * sound.rate))), sound.rate
+        return torch.empty(1, 0), 1, start
+    return _without_padding(sound.samples, stream, sound.rate), sound.rate, start
 
 
 def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
@@ -150,10 +152,16 @@ def _frame_samples(frame: AudioFrame) -> Tensor:
     return _full_scale(torch.from_numpy(np.ascontiguousarray(values)))
 
 
-def _first_picture_time(container: InputContainer) -> Fraction | None:
-    for stream in container.streams.video:
-        if stream.start_time is not None and stream.time_base and (stream.frames or 2) > 1:
-            return stream.start_time * stream.time_base
+def _first_picture_time(path: str | PathLike[str]) -> Fraction | None:
+    """When the first frame is shown (headers do not always say); None without moving pictures."""
+    try:
+        container, stream = open_video(path)
+    except MediaError:
+        return None
+    with closing(container):
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                return packet.pts * packet.time_base
     return None
 
 

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.media import numbered, tone, write_clip, write_sound
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ditto_core.data import Audio
+from ditto_core.errors import InputError, MediaError
+from ditto_core.media.sound import as_audio, read_audio
+
+VOICE = tone(0.5, 16000)
+
+
+def loudest_match(samples: Tensor, wanted: np.ndarray) -> float:
+    """Pearson r at no delay, over the common length."""
+    length = min(len(wanted), samples.shape[-1])
+    return float(np.corrcoef(samples.numpy()[:length], wanted[:length])[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("codec", "sample_format", "suffix", "scale", "offset", "step"),
+    [
+        ("pcm_u8", "u8", "wav", 128, 128, 2**-7),
+        ("pcm_s16le", "s16", "wav", 2**15, 0, 2**-15),
+        ("pcm_s24le", "s32", "wav", 2**31, 0, 2**-23),
+        ("pcm_s32le", "s32", "wav", 2**31, 0, 2**-24),
+        ("pcm_f32le", "flt", "wav", 1, 0, 0),
+        ("pcm_f64le", "dbl", "mkv", 1, 0, 2**-24),
+        ("flac", "s16", "flac", 2**15, 0, 2**-15),
+    ],
+)
+def test_every_sample_format_keeps_its_scale(
+    tmp_path: Path, codec: str, sample_format: str, suffix: str, scale: int, offset: int, step: float
+) -> None:
+    kind = {"u8": np.uint8, "s16": np.int16, "s32": np.int32, "flt": np.float32, "dbl": np.float64}[
+        sample_format
+    ]
+    stereo = np.stack([VOICE, -0.5 * VOICE])
+    packed = (stereo.T.reshape(1, -1).astype(np.float64) * scale + offset).astype(kind)
+    path = write_sound(tmp_path / f"a.{suffix}", packed, 16000, codec, sample_format, "stereo")
+    audio = read_audio(path)
+    assert audio.rate == 16000
+    assert audio.samples.shape == stereo.shape
+    assert audio.samples.dtype == torch.float32
+    np.testing.assert_allclose(audio.samples.numpy(), stereo, atol=step)
+
+
+@settings(max_examples=20)
+@given(rate=st.sampled_from([8000, 11025, 22050, 44100, 48000, 96000]), length=st.integers(1, 9000))
+def test_rate_and_length_are_kept(tmp_path_factory: pytest.TempPathFactory, rate: int, length: int) -> None:
+    samples = np.arange(length, dtype=np.int16)[None] % 999
+    path = write_sound(tmp_path_factory.mktemp("rates") / "a.wav", samples, rate, "pcm_s16le", "s16")
+    audio = read_audio(path)
+    assert (audio.rate, audio.samples.shape) == (rate, (1, length))
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix", "rate"),
+    [("aac", "m4a", 44100), ("libmp3lame", "mp3", 44100), ("libopus", "ogg", 48000)],
+)
+def test_compressed_sound_begins_in_time(tmp_path: Path, codec: str, suffix: str, rate: int) -> None:
+    chirp = np.sin(2 * np.pi * (300 + 2000 * np.linspace(0, 1, rate) ** 2) * np.arange(rate) / rate)
+    chirp = (0.5 * chirp).astype(np.float32)
+    audio = read_audio(
+        write_sound(
+            tmp_path / f"a.{suffix}",
+            chirp[None],
+            rate,
+            codec,
+            {"aac": "fltp", "libmp3lame": "fltp", "libopus": "flt"}[codec],
+        )
+    )
+    assert audio.rate == rate
+    assert loudest_match(audio.samples[0], chirp) > 0.98
+    assert abs(audio.samples.shape[1] - rate) < (1 if suffix == "m4a" else 2000)
+
+
+def test_sound_of_a_video_begins_with_its_first_picture(tmp_path: Path) -> None:
+    late = write_clip(tmp_path / "late.mkv", [0, 40, 80], sound=VOICE[None], sound_starts=800)
+    samples = read_audio(late).samples[0]
+    assert samples[:800].abs().max() == 0
+    assert loudest_match(samples[800:], VOICE) > 0.999
+    early = write_clip(tmp_path / "early.mkv", [100, 140, 180], sound=VOICE[None])
+    assert loudest_match(read_audio(early).samples[0], VOICE[1600:]) > 0.999
+
+
+def test_files_without_sound(tmp_path: Path) -> None:
+    silent = write_clip(tmp_path / "a.mp4", [0, 40], pictures=[numbered(0)] * 2)
+    with pytest.raises(MediaError, match="no sound"):
+        read_audio(silent)
+    empty = write_sound(tmp_path / "a.wav", np.zeros((1, 1), np.int16), 16000, "pcm_s16le", "s16")
+    empty.write_bytes(empty.read_bytes()[:-2])
+    with pytest.raises(MediaError, match="empty or damaged"):
+        read_audio(empty)
+    text = tmp_path / "a.mp3"
+    text.write_text("la la la")
+    with pytest.raises(MediaError, match="cannot be read"):
+        read_audio(text)
+    with pytest.raises(MediaError, match="There is no file"):
+        read_audio(tmp_path / "none.wav")
+    with pytest.raises(MediaError, match="is a folder"):
+        read_audio(tmp_path)
+
+
+def test_silence_is_sound(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "a.wav", np.zeros((1, 1600), np.int16), 16000, "pcm_s16le", "s16")
+    assert read_audio(path).samples.abs().max() == 0
+
+
+def test_truncated_sound_uses_what_is_readable(tmp_path: Path) -> None:
+    path = write_sound(
+        tmp_path / "a.flac", (tone(5, 16000) * 9999).astype(np.int16)[None], 16000, "flac", "s16"
+    )
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert 1 < read_audio(path).seconds < 4
+
+
+@given(
+    dtype=st.sampled_from([np.uint8, np.int8, np.int16, np.int32, np.float16, np.float32, np.float64]),
+    shape=st.sampled_from(["(T,)", "(1, T)", "(2, T)", "(1, 2, T)"]),
+    as_tensor=st.booleans(),
+)
+def test_arrays_of_every_kind(dtype: type, shape: str, as_tensor: bool) -> None:
+    wave = tone(0.05, 8000)
+    if np.issubdtype(dtype, np.floating):
+        values, step = wave.astype(dtype), 1e-3
+    else:
+        info = np.iinfo(dtype)
+        half = (int(info.max) - int(info.min) + 1) / 2
+        values = np.round(wave.astype(np.float64) * half + (half if info.min == 0 else 0)).astype(dtype)
+        step = 1 / half
+    channels = 2 if "2" in shape else 1
+    values = np.broadcast_to(
+        values, {"(T,)": (400,), "(1, T)": (1, 400), "(2, T)": (2, 400)}.get(shape, (1, 2, 400))
+    )
+    audio = as_audio(torch.from_numpy(values.copy()) if as_tensor else values.copy(), 8000)
+    assert audio.samples.shape == (channels, 400)
+    assert audio.samples.dtype == torch.float32
+    np.testing.assert_allclose(audio.samples[-1].numpy(), wave, atol=step)
+
+
+def test_full_scale_integers_reach_one() -> None:
+    assert as_audio(np.array([-32768, 32767], np.int16), 16000).samples.tolist() == [[-1.0, 32767 / 32768]]
+    assert as_audio(np.array([0, 128, 255], np.uint8), 16000).samples.tolist() == [[-1.0, 0.0, 127 / 128]]
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate", "message"),
+    [
+        (np.zeros(0, np.float32), 16000, "empty"),
+        (np.zeros((2, 0), np.float32), 16000, "empty"),
+        (np.array([0, np.nan]), 16000, "NaN"),
+        (np.array([0, np.inf]), 16000, "NaN or infinity"),
+        (np.zeros((2, 2, 100)), 16000, "channels, samples"),
+        (np.zeros((16000, 2)), 16000, "channels, samples"),
+        (np.zeros(100, np.complex64), 16000, "float or integer"),
+        (np.zeros(100), 0, "sample rate"),
+        (np.zeros(100), 10**7, "sample rate"),
+    ],
+)
+def test_arrays_that_cannot_be_used(samples: np.ndarray, rate: int, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        as_audio(samples, rate)
+
+
+def test_the_callers_samples_are_not_changed() -> None:
+    samples = torch.ones(1, 10)
+    assert isinstance(as_audio(samples, 8000), Audio)
+    assert torch.equal(samples, torch.ones(1, 10))
