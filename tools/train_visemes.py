@@ -2,9 +2,9 @@
 
     python -m tools.train_visemes                # writes ditto_core/models/bundled/viseme_tcn.onnx
 
-A maintainer's tool: besides the pack it needs `onnx` and Debian's espeak-ng, flite and wamerican. It says the
-random texts (kept in --cache), makes every recording harder in several ways, trains on one or two cores in a
-few minutes, and prints the accuracy on utterances, voices and languages the network has not heard.
+A maintainer's tool: besides the pack it needs `onnx` and Debian's espeak-ng, flite and wamerican. It says
+random texts (kept in --cache), makes every recording harder in several ways, trains on one or two cores
+in some minutes, and prints the accuracy on utterances, voices and languages the network has not heard.
 """
 
 from __future__ import annotations
@@ -23,17 +23,8 @@ from torch import Tensor, nn
 
 from ditto_core.lite.visemes import BANDS, FIELD, HOP, ROWS_PER_SECOND, VISEMES, log_mel, normalise
 from tools.viseme_augment import make_harder, not_speech
-from tools.viseme_data import (
-    ESPEAK_LANGUAGES,
-    UNSEEN_LANGUAGES,
-    UNSEEN_VARIANTS,
-    Phone,
-    Speech,
-    Voice,
-    random_text,
-    random_voice,
-    say,
-)
+from tools.viseme_data import UNSEEN_VARIANTS, Phone, Speech, Voice, random_voice, say
+from tools.viseme_texts import ESPEAK_LANGUAGES, UNSEEN_LANGUAGES, random_text
 
 BUNDLED = Path(__file__).parents[1] / "ditto_core/models/bundled/viseme_tcn.onnx"
 DILATIONS = (1, 2, 4, 6)
@@ -129,7 +120,7 @@ def load_speech(path: Path) -> list[Speech]:
 
 
 def training_clips(said: list[Speech], rounds: int, seed: int) -> list[Clip]:
-    """Every utterance `rounds` times, harder each time, and some sound that is no speech."""
+    """Every utterance made harder in `rounds` ways, and some sound that is no speech."""
     rng = np.random.default_rng(seed)
     clips = [clip_of(make_harder(speech, rng)) for _ in range(rounds) for speech in said]
     return clips + [clip_of(not_speech(rng)) for _ in range(len(clips) // 25)]
@@ -227,8 +218,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=BUNDLED)
     parser.add_argument("--cache", type=Path, default=Path("build/visemes"))
-    parser.add_argument("--utterances", type=int, default=1800)
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--utterances", type=int, default=4000)
+    parser.add_argument("--rounds", type=int, default=1, help="ways in which each utterance is made harder")
+    parser.add_argument("--epochs", type=int, default=14)
     parser.add_argument("--channels", type=int, default=80)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -237,7 +229,7 @@ def main() -> None:
     said = spoken(options.utterances, options.seed, options.cache)
     kept = len(said) // 12
     held_out = [clip_of(speech) for speech in said[:kept]]
-    clips = training_clips(said[kept:], rounds=2, seed=options.seed)
+    clips = training_clips(said[kept:], rounds=options.rounds, seed=options.seed)
     print(f"{sum(len(s.samples) for s in said) / HOP / ROWS_PER_SECOND / 3600:.2f} h of speech", flush=True)
     net = train(clips, options.epochs, options.channels, options.seed, held_out)
 

@@ -1,15 +1,12 @@
-"""Synthetic speech with known phones: texts of random words, spoken by espeak-ng and flite.
+"""Synthetic speech with known phones, spoken by espeak-ng and flite.
 
-A maintainer's tool for `train_visemes.py` and the lip-sync benchmark. Needs Debian's `espeak-ng`, `flite` and
-`wamerican` (the SCOWL word list); the other languages are spoken from invented words, so that no text and
-no recording of anybody else is involved.
+A maintainer's tool for `train_visemes.py` and `make_speech.py`. Needs Debian's `espeak-ng` and `flite`.
 """
 
 from __future__ import annotations
 
 import ctypes
 import random
-import re
 import subprocess
 import tempfile
 import unicodedata
@@ -25,8 +22,7 @@ from scipy.io import wavfile
 from scipy.signal import resample_poly
 
 from ditto_core.lite.visemes import SAMPLE_RATE
-
-WORD_LIST = Path("/usr/share/dict/american-english")
+from tools.viseme_texts import ENGLISH, ESPEAK_LANGUAGES
 
 ESPEAK_LATENESS = 0.01
 CLOSURE_LATENESS = 0.04
@@ -39,45 +35,13 @@ and starts 40 ms early. (A single shift of 20 ms for all of them is the mean of 
 
 FLITE_VOICES = ("awb", "rms", "slt", "kal16")
 
-ESPEAK_VARIANTS = (
-    "", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "f1", "f2", "f3", "f4",
-    "klatt", "klatt2", "klatt3", "klatt4", "Annie", "Andy", "steph", "steph3", "edward", "linda", "david",
-    "max", "grandma", "quincy",
-)  # fmt: skip
-
-# Syllable parts (onsets, nuclei, codas) of each language's invented words.
-SYLLABLES = {
-    "de": (
-        "b d f g h j k l m n p r s t w z sch pf st sp kl br fl",
-        "a e i o u ä ö ü ei au eu ie",
-        "n r t s ch l m f ng",
-    ),
-    "fr": ("b d f g ch j l m n p r s t v qu bl br cr pr", "a e i o u é è ou eu on an in oi", "r l s n m t"),
-    "es": ("b d f g ch j l ll m n ñ p r s t v qu br tr pl", "a e i o u ie ue ai", "n s r l"),
-    "it": ("b d f g c ch ci gi l m n p r s t v z gl gn sp tr", "a e i o u ia io uo", "n r l"),
-    "pt-br": ("b d f g ch j l lh m n nh p r s t v qu br tr", "a e i o u ão é ê ei ou", "s r l m"),
-    "nl": (
-        "b d f g h j k l m n p r s t v w z sch st kl",
-        "a e i o u aa ee ie oe oo ui ij eu",
-        "n r t s l m k p",
-    ),
-    "pl": ("b d f g h j k l m n p r s t w z sz cz ch ł prz st", "a e i o u y ą ę ó", "n r m k sz t"),
-    "cs": ("b d f h j k l m n p r s t v z š č ž ř st pr", "a e i o u á é í ů ou", "n r l k m t"),
-    "sv": ("b d f g h j k l m n p r s t v sj tj st kl", "a e i o u å ä ö y", "n r l t s m"),
-    "fi": ("h j k l m n p r s t v", "a e i o u ä ö y aa ii uu ie uo ai", "n s l"),
-    "tr": ("b c ç d f g h j k l m n p r s ş t v y z", "a e ı i o ö u ü", "n r l k m ş"),
-    "hu": ("b d f g gy h j k l m n ny p r s sz t v z cs zs", "a á e é i o ö ő u ü", "n r k t l m"),
-    "ro": ("b c d f g h j l m n p r s ș t ț v z ch", "a ă e i o u â ea oa ia", "n r l t m"),
-    # Kept out of training, to measure languages the network has never heard.
-    "da": ("b d f g h j k l m n p r s t v st kl", "a e i o u æ ø å y", "n r l t s m"),
-    "hr": ("b d f g h j k l m n p r s t v z š č ž lj nj", "a e i o u", "n r m k t"),
-    "id": ("b c d g h j k l m n p r s t w y ng ny", "a e i o u ai au", "n ng k t s"),
-    "sw": ("b ch d f g h j k l m n p r s t v w z sh ny", "a e i o u", ""),
-    "ru": ("б в г д ж з к л м н п р с т ф х ч ш", "а е и о у ы я ю", "н р т к м"),
-}
-ENGLISH = ("en-us", "en")
-UNSEEN_LANGUAGES = ("da", "hr", "id", "sw", "ru")
-ESPEAK_LANGUAGES = (*ENGLISH, *(name for name in SYLLABLES if name not in UNSEEN_LANGUAGES))
+_VARIANTS = """
+    m1 m2 m3 m4 m5 m6 m7 f1 f2 f3 f4 klatt klatt2 klatt3 klatt4 Alicia Andrea Andy Annie Denis Diogo
+    Henrique Hugo Jacky Lee Marco Michael Nguyen anika antonio aunty benjamin boris caleb david edward
+    grandma grandpa iven john linda marcelo max miguel norbert pablo paul pedro quincy rob robert sandro
+    shelby steph steph3 victor
+"""
+ESPEAK_VARIANTS = ("", *_VARIANTS.split())
 UNSEEN_VARIANTS = ("f5", "m8", "adam", "belinda", "Gene", "travis", "Mario", "zac")
 
 
@@ -113,33 +77,13 @@ class Voice:
 
 
 def random_voice(rng: random.Random) -> Voice:
-    """70 % espeak-ng in one of 15 languages and 26 variants, 30 % flite."""
+    """70 % espeak-ng, a quarter of it English, 30 % flite."""
     if rng.random() < 0.3:
-        return Voice("flite", rng.choice(FLITE_VOICES), pace=rng.uniform(0.75, 1.25))
+        return Voice("flite", rng.choice(FLITE_VOICES), pace=rng.uniform(0.65, 1.4))
     variant = rng.choice(ESPEAK_VARIANTS)
-    name = rng.choice(ESPEAK_LANGUAGES) + ("+" + variant if variant else "")
-    return Voice("espeak", name, pace=rng.uniform(0.65, 1.3), pitch=rng.randint(15, 85))
-
-
-def random_text(language: str, rng: random.Random) -> str:
-    """Three to fourteen words with an occasional comma."""
-    words = [random_word(language, rng) for _ in range(rng.randint(3, 14))]
-    return " ".join(word + ("," if rng.random() < 0.12 else "") for word in words).rstrip(",") + "."
-
-
-def random_word(language: str, rng: random.Random) -> str:
-    if language in ENGLISH:
-        return rng.choice(_english_words())
-    onsets, nuclei, codas = (part.split() or [""] for part in SYLLABLES[language])
-    count = rng.choice((1, 2, 2, 3, 3, 4))
-    word = "".join(rng.choice(onsets) + rng.choice(nuclei) for _ in range(count))
-    return word + (rng.choice(codas) if rng.random() < 0.5 else "")
-
-
-@lru_cache(maxsize=1)
-def _english_words() -> tuple[str, ...]:
-    words = WORD_LIST.read_text("utf-8").split()
-    return tuple(word for word in words if re.fullmatch("[a-z]{2,11}", word))
+    language = rng.choice(ENGLISH if rng.random() < 0.2 else ESPEAK_LANGUAGES)
+    name = language + ("+" + variant if variant else "")
+    return Voice("espeak", name, pace=rng.uniform(0.6, 1.5), pitch=rng.randint(10, 90))
 
 
 def say(text: str, voice: Voice) -> Speech:
@@ -189,6 +133,7 @@ _AFFRICATES = {"tʃ": "CH", "dʒ": "CH", "tɕ": "CH", "dʑ": "CH", "tʂ": "CH", 
 def visemes_of_ipa(phoneme: str) -> list[str]:
     """The visemes of one IPA phoneme, two for a diphthong, none for marks that make no sound."""
     letters = "".join(c for c in unicodedata.normalize("NFD", phoneme) if c in _CLASS_OF)
+    letters = letters.replace("ʔ", "") or letters  # a glottal stop within a phoneme is a way to say it
     if letters in _AFFRICATES:
         return [_AFFRICATES[letters]]
     return [_CLASS_OF[letter] for letter in letters]
@@ -270,7 +215,9 @@ def _say_espeak(text: str, voice: Voice) -> Speech:
     times = [*np.maximum.accumulate(starts.clip(0, seconds)).tolist(), seconds]
     phones = [Phone(0.0, times[0], "sil")]
     for (name, _), (start, stop) in zip(events, pairwise(times), strict=True):
-        phones += _split(visemes_of_ipa(name) or ["sil"], start, stop)
+        # A nameless event is a pause, or if it is short only a mark within speech.
+        unnamed = "sil" if stop - start > 0.06 else phones[-1].viseme
+        phones += _split(visemes_of_ipa(name) or [unnamed], start, stop)
     return Speech(_at_16k(samples, _espeak().sample_rate), tuple(p for p in phones if p.stop > p.start))
 
 

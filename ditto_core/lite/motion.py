@@ -135,7 +135,8 @@ def _activity(rows: Tensor) -> Tensor:
 def _head(rows: Tensor, times: Tensor, seed: int) -> dict[str, Tensor]:
     """Slow wandering, stronger while speaking, from and to rest at the ends."""
     amount = 0.45 + 0.55 * read(_activity(rows), times * ROWS_PER_SECOND)
-    amount = amount * ramp(times / _FADE) * ramp((times[-1] - times) / _FADE)
+    end = times[0] + times[-1]
+    amount = amount * ramp(times / _FADE) * ramp((end - times) / _FADE)
     return {name: amount * _wander(times, name, seed) for name in _WANDERING}
 
 

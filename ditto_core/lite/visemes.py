@@ -48,6 +48,7 @@ FIELD = 26
 """Rows the network sees to either side of a row."""
 
 _BLOCK = 3000  # rows computed at a time: 30 s
+_OFFSET_BINS = 3  # the window spreads a constant over these
 
 
 class VisemeEncoder:
@@ -105,8 +106,8 @@ def normalise(bands: Tensor) -> Tensor:
 def _bands_and_level(windows: Tensor) -> tuple[Tensor, Tensor]:
     window = torch.hann_window(WINDOW)
     power = cast(Tensor, torch.fft.rfft(windows * window, FFT)).abs() ** 2
-    # Parseval's theorem gives the mean square of the samples, here without what lies under the speech band.
-    heard = power[:, round(LOWEST_HZ * FFT / SAMPLE_RATE) :].sum(dim=1)
+    # Parseval's theorem gives the mean square of the samples, here without a constant offset.
+    heard = power[:, _OFFSET_BINS:].sum(dim=1)
     mean_square = 2 * heard / (FFT * window.square().sum())
     return (power @ _mel_filters() + 1e-9).log(), 10 * (mean_square + 1e-10).log10()
 

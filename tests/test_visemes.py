@@ -1,0 +1,70 @@
+"""Hearing visemes: right on known speech, the same in blocks, calm on anything that is no speech."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from helpers.speech import NAMES, encoder, heard, phones, sound
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ditto_core.errors import InputError
+from ditto_core.lite import visemes
+from ditto_core.lite.visemes import HOP, SAMPLE_RATE, VISEMES
+
+
+def true_classes(name: str, rows: int) -> Tensor:
+    known = phones(name)
+    index = np.searchsorted(known.starts, np.arange(rows) / 100, side="right") - 1
+    return torch.tensor([VISEMES.index(known.visemes[i]) for i in index])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_hears_known_speech(name: str) -> None:
+    rows = heard(name)
+    right = rows[:, :-1].argmax(1) == true_classes(name, len(rows))
+    assert right.float().mean() > 0.65
+
+
+def test_blocks_give_the_result_of_a_single_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = heard("demo")
+    monkeypatch.setattr(visemes, "_BLOCK", 97)
+    assert torch.allclose(encoder().encode(sound("demo")), rows, atol=1e-4)
+
+
+def test_loudness_changes_the_level_only() -> None:
+    rows, quiet = heard("flite_rms"), encoder().encode(0.1 * sound("flite_rms"))
+    assert torch.allclose(rows[:, :-1], quiet[:, :-1], atol=0.02)
+    loud = rows[:, -1] > -60
+    assert torch.allclose(rows[loud, -1] - quiet[loud, -1], torch.tensor(20.0), atol=0.1)
+
+
+@given(length=st.integers(1, 5000), kind=st.sampled_from(["silence", "noise", "constant", "click"]))
+def test_any_sound_gives_a_probability_for_every_10_ms(length: int, kind: str) -> None:
+    samples = {
+        "silence": torch.zeros(length),
+        "noise": torch.randn(length, generator=torch.Generator().manual_seed(length)),
+        "constant": torch.full((length,), 0.7),
+        "click": torch.nn.functional.one_hot(torch.tensor(length // 2), length).float(),
+    }[kind]
+    rows = encoder().encode(samples)
+    assert rows.shape == (-(-length // HOP), len(VISEMES) + 1)
+    assert rows.isfinite().all()
+    assert torch.allclose(rows[:, :-1].sum(1), torch.ones(len(rows)), atol=1e-4)
+
+
+def test_the_level_is_in_decibels_and_ignores_an_offset() -> None:
+    time = torch.arange(SAMPLE_RATE) / SAMPLE_RATE
+    tone = (2 * torch.pi * 400 * time).sin()  # RMS of a sine: -3 dB
+    middle = slice(10, -10)
+    assert torch.allclose(encoder().encode(tone)[middle, -1], torch.tensor(-3.0), atol=0.1)
+    assert torch.allclose(encoder().encode(0.1 * tone + 0.5)[middle, -1], torch.tensor(-23.0), atol=0.2)
+    assert (encoder().encode(torch.zeros(1600))[:, -1] == -100).all()
+
+
+@pytest.mark.parametrize("samples", [torch.zeros(0), torch.zeros(2, 1600)])
+def test_refuses_sound_that_is_empty_or_not_mono(samples: Tensor) -> None:
+    with pytest.raises(InputError, match="mono and not empty"):
+        encoder().encode(samples)
