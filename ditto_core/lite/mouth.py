@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .mouth_look import BOTTOM, LEFT, RASTER, RIGHT, TOP, Array, MouthLook, plane_x, plane_y, smoothstep
+from .mouth_flats import BOTTOM, LEFT, RASTER, RIGHT, TOP, Array, plane_x, plane_y, smoothstep
+from .mouth_look import MouthLook
 
 __all__ = ["MouthLook", "paint_mouth"]
 
@@ -70,14 +71,14 @@ class _Opening:
     outline: (n,2) cm; upper, lower: (W,) height of the lip lines over the columns of `columns`.
     """
 
-    outline: NDArray[np.float64]
+    outline: Array
     rows: slice
     columns: slice
     upper: Array
     lower: Array
 
     @staticmethod
-    def between(upper: NDArray[np.float64], lower: NDArray[np.float64]) -> _Opening | None:
+    def between(upper: Array, lower: Array) -> _Opening | None:
         """The opening between two lip rows (11,2) in cm; None when they touch."""
         high, low = _smooth_curve(upper), _smooth_curve(lower)
         low[:, 1] = np.minimum(low[:, 1], _height(high, low[:, 0]))
@@ -94,32 +95,29 @@ class _Opening:
         return _Opening(outline, rows, columns, _height(high, x), _height(low, x))
 
 
-def _to_px(points: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _to_px(points: Array, matrix: Array) -> Array:
     return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float64)
 
 
-def _to_cm(points: Points, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+def _to_cm(points: Points, matrix: Array) -> Array:
     from_origin = np.asarray(points, np.float64) - matrix[:, 2]
     return np.asarray(from_origin @ np.linalg.inv(matrix[:, :2]).T, np.float64)
 
 
-def _smooth_curve(points: NDArray[np.float64]) -> NDArray[np.float64]:
+def _smooth_curve(points: Array) -> Array:
     """The points with Catmull-Rom splines between them."""
     before = np.concatenate([2 * points[:1] - points[1:2], points[:-1]])[:-1]
     after = np.concatenate([points[1:], 2 * points[-1:] - points[-2:-1]])[1:]
-    here, there = points[:-1], points[1:]
-    t = np.arange(CURVE_STEPS)[:, None, None] / CURVE_STEPS
-    curve = 0.5 * (
-        2 * here
-        + (there - before) * t
-        + (2 * before - 5 * here + 4 * there - after) * t**2
-        + (3 * here - before - 3 * there + after) * t**3
+    t = np.linspace(0, 1, CURVE_STEPS, endpoint=False)[:, None]
+    weights = 0.5 * np.stack(
+        [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2]
     )
-    along = np.asarray(curve, np.float64).transpose(1, 0, 2).reshape(-1, 2)
-    return np.concatenate([along, points[-1:]])
+    corners = np.stack([before, points[:-1], points[1:], after])
+    curve = np.einsum("ktx,kpy->pty", weights, corners).reshape(-1, 2)
+    return np.concatenate([curve, points[-1:]])
 
 
-def _height(curve: NDArray[np.float64], x: NDArray[np.floating]) -> Array:
+def _height(curve: Array, x: NDArray[np.floating]) -> Array:
     """y of a line that runs from left to right, at x."""
     return np.interp(x, np.maximum.accumulate(curve[:, 0]), curve[:, 1]).astype(np.float32)
 
@@ -131,16 +129,14 @@ def _cells(low: float, high: float, count: int) -> slice | None:
     return slice(start, stop) if start < stop else None
 
 
-def _box(
-    outline: NDArray[np.float64], margin: float, shape: tuple[int, ...]
-) -> tuple[int, int, int, int] | None:
+def _box(outline: Array, margin: float, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
     """left, top, right, bottom of the painted part; None when it is outside the image."""
     low = np.maximum(np.floor(outline.min(0) - margin), 0).astype(int)
     high = np.minimum(np.ceil(outline.max(0) + margin) + 1, [shape[1], shape[0]]).astype(int)
     return (low[0], low[1], high[0], high[1]) if (low < high).all() else None
 
 
-def _coverage(outline: NDArray[np.float64], shape: tuple[int, int], blur: float) -> Array:
+def _coverage(outline: Array, shape: tuple[int, int], blur: float) -> Array:
     """How much of every pixel is inside the outline (px), softened: (h,w) 0..1."""
     fixed_point = 4
     samples = int(np.ceil(3 / blur))  # a wide blur hides the steps of a coarse mask
@@ -203,7 +199,7 @@ def _shade(look: MouthLook, opening: _Opening, open_cm: float) -> Array:
 
 
 def _into_picture(
-    colours: Picture, opening: _Opening, matrix: NDArray[np.float64], scale: float, shape: tuple[int, ...]
+    colours: Picture, opening: _Opening, matrix: Array, scale: float, shape: tuple[int, ...]
 ) -> Picture:
     """Warp the cells into the picture's box, averaged over a pixel where the picture is coarser."""
     cells_per_pixel = RASTER / scale
