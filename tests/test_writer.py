@@ -135,7 +135,8 @@ def test_colours_are_bt709_as_tagged(tmp_path: Path, pixel_format: str) -> None:
     )
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
-    assert (frame.colorspace, frame.color_range, frame.color_primaries, frame.color_trc) == (1, 1, 1, 1)
+        tags = container.streams.video[0].codec_context
+        assert (tags.colorspace, tags.color_range, tags.color_primaries, tags.color_trc) == (1, 1, 1, 1)
     red, green, blue = (value / 255 for value in colour)
     luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
     wanted = (16 + 219 * luma, 128 + 224 * (blue - luma) / 1.8556, 128 + 224 * (red - luma) / 1.5748)

@@ -81,7 +81,8 @@ def unreadable(path: str | PathLike[str], error: Exception) -> MediaError:
         return MediaError(f"There is no file {path}; check the name and the folder.")
     if Path(path).is_dir():
         return MediaError(f"{path} is a folder; name a file in it.")
-    return MediaError(f"{path} cannot be read ({error}). It may be damaged or incomplete; export it again.")
+    reason = getattr(error, "strerror", None) or error
+    return MediaError(f"{path} cannot be read ({reason}). It may be damaged or incomplete; export it again.")
 
 
 def _open(path: str | PathLike[str]) -> Image.Image:

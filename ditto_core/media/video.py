@@ -77,7 +77,8 @@ def _to_rgb(frame: VideoFrame, width: int, height: int) -> Pixels:
         full = frame.color_range == _FULL_RANGE or frame.format.name.startswith("yuvj")
         colours = {
             "src_colorspace": matrix if matrix in Colorspace.__members__ else "ITU709",
-            "dst_colorspace": "ITU709",
+            # RGB has no matrix, but PyAV before 17 passes on none of this when both sides name the same.
+            "dst_colorspace": "ITU709" if matrix == "ITU601" else "ITU601",
             "src_color_range": "JPEG" if full else "MPEG",
             "dst_color_range": "JPEG",
         }

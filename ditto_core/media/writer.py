@@ -154,7 +154,8 @@ def _cannot_write(path: Path, error: Exception) -> MediaError:
         return MediaError(f"{path} cannot be written: the disk is full. Free some space or write elsewhere.")
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return MediaError(f"{path} cannot be written: the folder is write-protected. Choose another one.")
-    return MediaError(f"{path} cannot be written ({error}). Choose another folder or other video options.")
+    reason = getattr(error, "strerror", None) or error
+    return MediaError(f"{path} cannot be written ({reason}). Choose another folder or other video options.")
 
 
 def _encode(

@@ -122,3 +122,18 @@ def boxes(path: Path) -> list[str]:
         names.append(data[position + 4 : position + 8].decode("latin1"))
         position += size if size > 1 else int.from_bytes(data[position + 8 : position + 16], "big")
     return names
+
+
+def set_display_matrix(path: Path, degrees: int, mirrored: bool) -> None:
+    """Make players turn an mp4's picture `degrees` counterclockwise, then mirror it left to right.
+
+    Rewrites the matrix in the first track's header (ISO/IEC 14496-12, 8.3.2), which not every PyAV can set.
+    """
+    cosine, sine = round(np.cos(np.radians(degrees))), round(np.sin(np.radians(degrees)))
+    flip = -1 if mirrored else 1
+    rows = ((flip * cosine, -sine, 0), (flip * sine, cosine, 0))
+    fixed = [*(value << 16 for row in rows for value in row), 0, 0, 1 << 30]
+    data = bytearray(path.read_bytes())
+    start = data.index(b"tkhd") + 4 + 40
+    data[start : start + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in fixed)
+    path.write_bytes(bytes(data))
