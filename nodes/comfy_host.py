@@ -6,6 +6,7 @@ import logging
 import uuid
 import weakref
 from pathlib import Path
+from typing import Any
 
 import folder_paths
 import torch
@@ -66,9 +67,9 @@ class ComfyHost(Host):
         """Bytes of main memory that are free."""
         return model_management.get_free_memory(torch.device("cpu"))
 
-    def shown_notices(self) -> ui.PreviewText:
+    def shown_notices(self) -> dict[str, Any]:
         """What was noticed, for `web/notices.js` to show on the node; empty text clears an earlier notice."""
-        return ui.PreviewText("\n".join(self.notices))
+        return ui.PreviewText("\n".join(self.notices)).as_dict()
 
 
 def new_temporary_video() -> Path:

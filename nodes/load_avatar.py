@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from comfy_api.latest import Input, io
+from comfy_api.latest import Input, io, ui
 
 from ..ditto_core.data import AvatarOptions, FaceChoice, FaceRule, as_fps
 from ..ditto_core.engine import Engine
@@ -160,4 +160,5 @@ class DittoLoadAvatar(io.ComfyNode):
         for note in avatar.notes:
             host.notice(note)
         preview = collect_images(preview_face(avatar, PREVIEW_FRAMES), host)
-        return io.NodeOutput(avatar, preview, ui=host.shown_notices())
+        shown = {**host.shown_notices(), **ui.PreviewImage(preview, cls=cls).as_dict()}
+        return io.NodeOutput(avatar, preview, ui=shown)

@@ -38,7 +38,7 @@ class DittoPlotMotion(io.ComfyNode):
                 io.Int.Input(
                     "height",
                     default=720,
-                    min=300,
+                    min=320,
                     max=8192,
                     step=8,
                     tooltip="Height of the diagram in pixels.",

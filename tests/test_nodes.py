@@ -192,7 +192,7 @@ class TestWhatIsShown:
         _, one = host.call("DittoLoadAvatar", engine=engine, source=portrait)
         avatar, several = host.call("DittoLoadAvatar", engine=engine, source=portrait.repeat(12, 1, 1, 1))
         assert len(avatar.frames) == 12
-        assert (len(one), len(several)) == (1, 8)
+        assert (len(one), len(several), len(host.shown["images"])) == (1, 8, 8)
         assert one.dtype == torch.float32
         assert 0 <= one.min() < one.max() <= 1
 

@@ -4,23 +4,28 @@ import { app } from "../../scripts/app.js";
 import { ComfyWidgets } from "../../scripts/widgets.js";
 
 const WIDGET = "notices";
+const PREVIEW_WIDGET = "$$canvas-image-preview";
+const HEIGHT = 52;
 
-function noticeWidget(node) {
-  const existing = node.widgets?.find((widget) => widget.name === WIDGET);
-  if (existing) return existing;
+function addNoticeWidget(node) {
   const { widget } = ComfyWidgets.STRING(node, WIDGET, ["STRING", { multiline: true }], app);
   widget.inputEl.readOnly = true;
   widget.inputEl.style.opacity = 0.7;
+  widget.options.getMinHeight = widget.options.getMaxHeight = () => HEIGHT;
   // Neither part of the saved workflow nor of what is run.
   widget.serialize = false;
   widget.options.serialize = false;
+  // Above the preview of the frame being rendered, which takes all the height that is left.
+  const preview = node.widgets.findIndex((other) => other.name === PREVIEW_WIDGET);
+  if (preview >= 0) node.widgets.splice(preview, 0, node.widgets.pop());
   return widget;
 }
 
 function show(node, notices) {
   const text = notices?.join("\n").trim() ?? "";
-  if (!text && !node.widgets?.some((widget) => widget.name === WIDGET)) return;
-  noticeWidget(node).value = text;
+  const existing = node.widgets?.find((widget) => widget.name === WIDGET);
+  if (!text && !existing) return;
+  (existing ?? addNoticeWidget(node)).value = text;
   const [width, height] = node.computeSize();
   node.setSize([Math.max(width, node.size[0]), Math.max(height, node.size[1])]);
 }
@@ -28,7 +33,7 @@ function show(node, notices) {
 app.registerExtension({
   name: "Ditto.Notices",
   beforeRegisterNodeDef(nodeType, nodeData) {
-    if (!nodeData.category.startsWith("Ditto")) return;
+    if (nodeData.category.split("/")[0] !== "Ditto") return;
     const onExecuted = nodeType.prototype.onExecuted;
     nodeType.prototype.onExecuted = function (output) {
       onExecuted?.apply(this, arguments);

@@ -263,7 +263,7 @@ class StubHost:
         with torch.inference_mode():
             given = self.nodes[class_type].execute(**{**defaults, **inputs})
         assert isinstance(given, NodeOutput)
-        self.shown = {} if given.ui is None else given.ui.as_dict()
+        self.shown = given.ui or {}
         return given.args
 
     def check(self, graph: Graph) -> None:
@@ -443,7 +443,14 @@ def _ui() -> SimpleNamespace:
         def as_dict(self) -> dict[str, tuple[str]]:
             return {"text": (self.value,)}
 
-    return SimpleNamespace(PreviewText=PreviewText)
+    class PreviewImage:
+        def __init__(self, image: torch.Tensor, animated: bool = False, cls: type | None = None) -> None:
+            self.count = len(image)
+
+        def as_dict(self) -> dict[str, Any]:
+            return {"images": [{"filename": f"{i}.png"} for i in range(self.count)], "animated": (False,)}
+
+    return SimpleNamespace(PreviewText=PreviewText, PreviewImage=PreviewImage)
 
 
 def _module(name: str, **members: Any) -> ModuleType:

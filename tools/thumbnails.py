@@ -1,0 +1,94 @@
+"""Renders the pictures that ComfyUI's template browser shows for the workflows, from the demo itself.
+
+python tools/thumbnails.py
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from ditto_core.blend.put_back import put_back  # noqa: E402
+from ditto_core.data import AvatarOptions, Frames, Keypoints, MotionOptions, StitchOptions  # noqa: E402
+from ditto_core.demo import PORTRAIT, SPEECH  # noqa: E402
+from ditto_core.engines import load_engine  # noqa: E402
+from ditto_core.face.crop import crop_faces  # noqa: E402
+from ditto_core.face.preview import preview_face  # noqa: E402
+from ditto_core.host import Host  # noqa: E402
+from ditto_core.media.images import read_image  # noqa: E402
+from ditto_core.media.plot import plot_motion  # noqa: E402
+from ditto_core.media.sound import read_audio  # noqa: E402
+from ditto_core.media.source import as_source  # noqa: E402
+
+TILE = 256
+QUALITY = 85
+
+
+def main() -> None:
+    """Write workflows/quick_start.jpg and workflows/stages.jpg."""
+    keypoints, frames = render_demo()
+    faces = [face(keypoints, frames, moment) for moment in moments(keypoints)]
+    landmarks = tile(preview_face(keypoints.avatar, 1)[0])
+    plot = tile(plot_motion(keypoints.motion, 2 * TILE, TILE + TILE // 4), 2 * TILE)
+    save("quick_start", [[faces[0], faces[1]], [faces[2], faces[3]]])
+    save("stages", [[landmarks, faces[1]], [plot]])
+
+
+def render_demo() -> tuple[Keypoints, Frames]:
+    """The demo's stages, up to frames that are rendered when they are read."""
+    host, engine = Host(), load_engine("lite", Host())
+    avatar = engine.register(
+        as_source(read_image(PORTRAIT)), AvatarOptions(crop_scale=1.6, crop_do_rotate=False), host
+    )
+    speech = engine.encode_speech(read_audio(SPEECH), host)
+    motion = engine.sample_motion(avatar, speech, MotionOptions(), host)
+    keypoints = engine.stitch(avatar, motion, StitchOptions())
+    return keypoints, put_back(engine.decode(engine.warp(keypoints)))
+
+
+def moments(keypoints: Keypoints) -> list[int]:
+    """Frames that differ: mouth shut, most open, most rounded, most stretched."""
+    motion = keypoints.motion
+    opening, width = (motion.values[:, motion.channels.index(name)] for name in ("open", "wide"))
+    awake = motion.values[:, motion.channels.index("blink_left")] < 0.1
+    spoken = torch.where(awake & (opening > 0.3), 0.0, torch.inf)
+    return [
+        int(torch.where(awake, opening, torch.inf).argmin()),
+        int(torch.where(awake, opening, -torch.inf).argmax()),
+        int((width + spoken).argmin()),
+        int((width - spoken).argmax()),
+    ]
+
+
+def face(keypoints: Keypoints, frames: Frames, number: int) -> Image.Image:
+    """The face crop of one finished frame."""
+    avatar = keypoints.avatar
+    still = as_source(frames.images[number]).frames
+    return tile(crop_faces(still, avatar.crop_to_original[:1], avatar.crop_size)[0])
+
+
+def tile(pixels: torch.Tensor, width: int = TILE) -> Image.Image:
+    return Image.fromarray(pixels.numpy()).resize((width, width * pixels.shape[0] // pixels.shape[1]))
+
+
+def save(name: str, rows: list[list[Image.Image]]) -> None:
+    width = sum(picture.width for picture in rows[0])
+    sheet = Image.new("RGB", (width, sum(row[0].height for row in rows)))
+    top = 0
+    for row in rows:
+        for column, picture in enumerate(row):
+            sheet.paste(picture, (column * picture.width, top))
+        top += row[0].height
+    path = ROOT / "workflows" / f"{name}.jpg"
+    sheet.save(path, quality=QUALITY)
+    print(f"{path}: {sheet.width} x {sheet.height}, {path.stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
