@@ -1,4 +1,4 @@
-"""What Lite knows about a person: landmarks of every source frame, the face's movement, the region to render."""
+"""What Lite knows about a person: landmarks of all source frames, how the face moves, where to render."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ class RestFaces:
 class LiteAvatar(Avatar):
     """A person registered with Lite.
 
-    mesh: (S, 478, 3) landmarks in pixels, z away from the camera. basis, surround, mouth, lids: how the face
-    moves and what its mouth and its closed eyes show, lip_borders where its lips begin (2, 11), from one frame. corners: (S, 2) int64, left and top of the rendered region in
-    the frame; region: its height and width; map_shape: rows and columns of the backward map.
+    mesh: (S, 478, 3) landmarks in pixels, z away from the camera. basis, surround: how the face moves; mouth,
+    lids: what an open mouth and closed eyes show; lip_borders: (2, 11) where the lips begin; all from one
+    frame. corners: (S, 2) int64, left and top of the rendered region in each frame; region: its height and
+    width; map_shape: rows and columns of the backward map.
     """
 
     mesh: Tensor
@@ -65,19 +66,19 @@ class LiteAvatar(Avatar):
 
     def window(self, frame: int) -> Window:
         """The rendered region of a source frame on the grid of the backward map."""
-        left, top = self.corners[frame].tolist()
+        left, top = int(self.corners[frame, 0]), int(self.corners[frame, 1])
         return Window(left, top, self.region[1], self.region[0], *self.map_shape)
 
 
 def openness(shapes: Floats) -> Floats:
-    """Whether faces (B, 468, 3) in cm show the inside of the mouth, 0..1 for each column of the lips (B, 11)."""
+    """How clearly faces (B, 468, 3) in cm show the mouth's inside: 0..1 by column of the lips (B, 11)."""
     gap = shapes[:, UPPER_LIP[3], 1] - shapes[:, LOWER_LIP[3], 1]
     return np.clip((gap - 0.08) / 0.35, 0, 1)
 
 
 def _clear_of_teeth(shapes: Floats, borders: Floats) -> Floats:
     """Faces (B, 468, 3) whose inner lip borders lie on the lip itself where the mouth shows its inside."""
-    moved = shapes.copy()
+    moved = np.array(shapes)
     opened = openness(shapes)
     for lip, border in zip((UPPER_LIP, LOWER_LIP), borders, strict=True):
         for row, share in ((3, border), (2, (border + 1) / 2)):

@@ -10,9 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import coo_matrix, diags
-from scipy.sparse.linalg import spsolve
 
 from .coefficients import COLUMN
 from .geometry import (
@@ -84,7 +81,7 @@ class FaceBasis:
         gap = np.maximum(0, upper_y - lower_y - CLOSED_GAP)[:, None, :]
         gap[..., [0, -1]] = 0
         widest = gap.max(axis=(1, 2))[:, None]
-        shut = shapes.copy()
+        shut = np.array(shapes)
         above_seam = shapes[..., 1] > shapes[:, [14], 1]
         shut[..., 1] += 0.9 * CLOSE_UP * widest * self.jaw - 0.12 * widest * self.upper * above_seam
         shut[:, UPPER_LIP, 1] = shapes[:, UPPER_LIP, 1] - CLOSE_DOWN * gap * (0.6 + 0.4 * ROW_DEPTH)
@@ -105,7 +102,7 @@ class FaceBasis:
     def _turn_jaw(self, faces: Floats, opening: Floats) -> Floats:
         angle = JAW_SHARE * opening / self.hinge_reach * self.jaw
         y, z = faces[..., 1] - HINGE_Y, faces[..., 2] - HINGE_Z
-        turned = faces.copy()
+        turned = np.array(faces)
         turned[..., 1] = HINGE_Y + y * np.cos(angle) - z * np.sin(angle)
         turned[..., 2] = HINGE_Z + y * np.sin(angle) + z * np.cos(angle)
         return turned
@@ -122,7 +119,7 @@ def _jaw_weight(shape: Floats) -> Floats:
     """1 on the chin, 0 above the mouth, smooth between: a harmonic fill leaves no crease in the cheek."""
     x, y = shape[:, 0], shape[:, 1]
     weight = np.full(VERTICES, np.nan, np.float32)
-    weight[FACE_OVAL] = smoothstep((-1 - y[FACE_OVAL]) / 5)
+    weight[FACE_OVAL] = smoothstep((-1 - y[FACE_OVAL]) / 5).astype(np.float32)
     weight[(np.abs(x) < 2.2) & (y < y[17] - 0.45)] = 1
     weight[LOWER_LIP] = np.broadcast_to(1 - 0.72 * np.abs(ALONG) ** 2.6, LOWER_LIP.shape)
     weight[UPPER_LIP] = 0
@@ -239,18 +236,18 @@ def _part_lips(faces: Floats) -> None:
         faces[:, LOWER_LIP[row], 1] = np.where(np.isnan(meeting), lower, meeting)
 
 
-def harmonic_fill(values: NDArray[np.float32]) -> Floats:
+def harmonic_fill(values: Floats) -> Floats:
     """Replace the NaNs of `values` (468,) by the solution of Laplace's equation on the mesh's edges."""
     triangles = canonical_face().triangles
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    edges = np.unique(np.sort(edges, axis=1), axis=0)
-    both = np.concatenate([edges, edges[:, ::-1]])
-    adjacency = coo_matrix((np.ones(len(both)), both.T), shape=(VERTICES, VERTICES)).tocsr()
-    laplacian = diags(np.asarray(adjacency.sum(axis=1)).ravel()) - adjacency
+    adjacency = np.zeros((VERTICES, VERTICES))
+    for first, second in ((0, 1), (1, 2), (2, 0)):
+        adjacency[triangles[:, first], triangles[:, second]] = 1
+        adjacency[triangles[:, second], triangles[:, first]] = 1
+    laplacian = np.diag(adjacency.sum(axis=1)) - adjacency
     unknown = np.isnan(values)
-    known_part = laplacian[unknown][:, ~unknown] @ values[~unknown]
-    filled = values.copy()
-    filled[unknown] = spsolve(laplacian[unknown][:, unknown].tocsc(), -known_part)
+    known_part = laplacian[np.ix_(unknown, ~unknown)] @ values[~unknown]
+    filled = np.array(values)
+    filled[unknown] = np.linalg.solve(laplacian[np.ix_(unknown, unknown)], -known_part)
     return filled
 
 

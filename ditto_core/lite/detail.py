@@ -96,7 +96,7 @@ def _blend_in(face: Picture, full: Window, fine: Picture, box: Window, margin: f
     left, top = int(box.left - full.left), int(box.top - full.top)
     place = face[top : top + height, left : left + width]
     weight = _soft_box(width, height, margin)
-    place[:] = cv2.blendLinear(coarse, place.copy(), weight, 1 - weight)
+    place[:] = cv2.blendLinear(coarse, np.array(place), weight, 1 - weight)
 
 
 def _soft_box(width: int, height: int, margin: float) -> Floats:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..face.topology import MESH_COUNT, OVAL
 from ..models.bundled import bundled
 
-Floats = NDArray[np.floating[Any]]  # float32, but NumPy's types promise less
+Floats = NDArray[np.floating[Any]]  # float32 wherever it is stored; NumPy's types promise less
 Ints = NDArray[np.int64]
 
 VERTICES = MESH_COUNT
@@ -57,7 +57,7 @@ RIGID = np.array(
     [4, 6, 10, 33, 54, 67, 121, 127, 129, 133, 143, 263, 284, 297, 350, 356, 358, 362, 372, 168, 8, 9]
 )
 
-_FLIP = np.array([1.0, -1.0, -1.0])
+_FLIP = np.array([1.0, -1.0, -1.0], np.float32)
 
 
 @dataclass(frozen=True)
@@ -100,16 +100,16 @@ class Placement:
 
     def to_cm(self, pixels: Floats) -> Floats:
         """Points (B, K, 3) from pixels to canonical centimetres."""
-        return pixels @ self.matrix.transpose(0, 2, 1) + self.offset[:, None]
+        return pixels @ transposed(self.matrix) + self.offset[:, None]
 
     def to_px(self, points: Floats) -> Floats:
         """Points (B, K, 3) from canonical centimetres to pixels."""
-        return (points - self.offset[:, None]) @ self.px_per_cm_matrix().transpose(0, 2, 1)
+        return (points - self.offset[:, None]) @ transposed(self.px_per_cm_matrix())
 
     def px_per_cm_matrix(self) -> Floats:
         """The linear part of `to_px` (B, 3, 3)."""
         # For a similarity M = s·R the inverse is Mᵀ / s².
-        return self.matrix.transpose(0, 2, 1) / (self.cm_per_px() ** 2)[:, None, None]
+        return transposed(self.matrix) / (self.cm_per_px() ** 2)[:, None, None]
 
     def cm_per_px(self) -> Floats:
         """Size of a pixel on the face in cm (B,)."""
@@ -118,11 +118,16 @@ class Placement:
     def head_angles(self) -> Floats:
         """How the heads are turned (B, 3): yaw, pitch, roll in degrees, independent of each other."""
         scale = self.cm_per_px()[:, None, None]
-        head = ((self.matrix / scale) @ np.diag(_FLIP).astype(np.float32)).transpose(0, 2, 1)
+        head = transposed(self.matrix * _FLIP / scale)
         yaw = np.arctan2(-head[:, 2, 0], head[:, 2, 2])
         pitch = np.arcsin(np.clip(head[:, 2, 1], -1, 1))
         roll = np.arctan2(-head[:, 0, 1], head[:, 1, 1])
         return np.degrees(np.stack([yaw, pitch, roll], axis=-1)).astype(np.float32)
+
+
+def transposed(matrices: Floats) -> Floats:
+    """Matrices (…, n, m) as (…, m, n)."""
+    return np.swapaxes(matrices, -1, -2)
 
 
 def place(landmarks: Floats) -> Placement:
@@ -142,5 +147,5 @@ def place(landmarks: Floats) -> Placement:
     rotation = (u * sign[:, None]) @ vt
     scale = (strength * sign).sum(-1) / (spread**2).sum((-1, -2))
     matrix = scale[:, None, None] * rotation * _FLIP
-    offset = target_centre - (matrix @ (centre * _FLIP).transpose(0, 2, 1))[..., 0]
+    offset = target_centre - (centre * _FLIP @ np.swapaxes(matrix, 1, 2))[:, 0]
     return Placement(matrix.astype(np.float32), offset.astype(np.float32))

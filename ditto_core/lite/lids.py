@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .basis import smoothstep
-from .geometry import ABOVE_CREASE, EYE_CORNERS, LID_CREASE, UPPER_LID, Floats
+from .geometry import ABOVE_CREASE, EYE_CORNERS, LID_CREASE, UPPER_LID, Floats, transposed
+from .sampling import colours_at
 
 # The lid's skin looks like the skin this far from the crease towards the brow.
 SKIN_AT = 0.35
@@ -36,29 +37,14 @@ class LidLook:
         """The look of the eyes in RGB uint8 (H, W, 3) with landmarks (478, 3) in pixels."""
         points = landmarks[:, :2]
         eye_width = float(np.linalg.norm(points[EYE_CORNERS[0, 1]] - points[EYE_CORNERS[0, 0]]))
-        smooth = _sample_smoothly(picture, eye_width * 0.04)
+        blur = 0.04 * eye_width
         crease = points[LID_CREASE]
-        skin = smooth(crease + SKIN_AT * (points[ABOVE_CREASE] - crease))
+        skin = colours_at(picture, crease + SKIN_AT * (points[ABOVE_CREASE] - crease), blur)
         along = np.concatenate([skin[:, :1], skin, skin[:, -1:]], axis=1)
         skin = (along[:, :-2] + along[:, 1:-1] + along[:, 2:]) / 3
-        edge = smooth(points[UPPER_LID])
+        edge = colours_at(picture, points[UPPER_LID], blur)
         darkest = np.take_along_axis(edge, edge.sum(axis=2).argsort(axis=1)[:, :3, None], axis=1)
         return cls(skin, darkest.mean(axis=1))
-
-
-def _sample_smoothly(picture: NDArray[np.uint8], sigma: float):
-    def sample(points: Floats) -> Floats:
-        flat = points.reshape(-1, 1, 2).astype(np.float32)
-        low = np.floor(flat.min(axis=(0, 1)) - 3 * sigma - 1).astype(int).clip(0)
-        high = np.ceil(flat.max(axis=(0, 1)) + 3 * sigma + 2).astype(int)
-        part = picture[low[1] : high[1], low[0] : high[0]].astype(np.float32)
-        part = cv2.GaussianBlur(part, (0, 0), max(sigma, 0.3))
-        found = cv2.remap(
-            part, flat - low.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        return np.asarray(found, np.float32).reshape(*points.shape[:-1], 3)
-
-    return sample
 
 
 def paint_lid(image: NDArray[np.uint8], look: LidLook, side: int, vertices: Floats, closing: float) -> None:
@@ -75,11 +61,11 @@ def paint_lid(image: NDArray[np.uint8], look: LidLook, side: int, vertices: Floa
     along, down = _coordinates(image.shape[:2], start, axes)
     column = np.clip(np.round(along), 0, int(width)).astype(np.intp)
     x = np.arange(int(width) + 1, dtype=np.float32)
-    lid = (np.concatenate([[start], vertices[UPPER_LID[side]], [end]]) - start) @ axes.T
-    crease = (np.concatenate([[start], vertices[LID_CREASE[side]], [end]]) - start) @ axes.T
-    edge, fold = np.interp(x, *lid.T), np.interp(x, *crease.T)
+    lid = _along_eye(vertices[UPPER_LID[side]], start, end, axes)
+    crease = _along_eye(vertices[LID_CREASE[side]], start, end, axes)
+    edge, fold = np.interp(x, lid[:, 0], lid[:, 1]), np.interp(x, crease[:, 0], crease[:, 1])
     amount = smoothstep(x / (0.12 * width)) * smoothstep((width - x) / (0.12 * width))
-    amount *= smoothstep(np.float32(closing / 0.6))
+    amount *= smoothstep(np.array(closing / 0.6))
     skin = np.stack([np.interp(x, lid[1:-1, 0], look.skin[side, :, c]) for c in range(3)], axis=-1)
 
     above = _spread(edge, column) - down
@@ -90,6 +76,11 @@ def paint_lid(image: NDArray[np.uint8], look: LidLook, side: int, vertices: Floa
     lashes = LASH_STRENGTH * strength * np.exp(-np.square(above * (1 / (LASH_WIDTH * width))))
     painted = _mix(image, _spread(skin, column), cover)
     image[:] = _mix(painted, np.broadcast_to(look.lashes[side], image.shape), lashes)
+
+
+def _along_eye(points: Floats, start: Floats, end: Floats, axes: Floats) -> Floats:
+    """A line from corner to corner through points (7, 2), in coordinates along both axes (9, 2)."""
+    return (np.concatenate([[start], points, [end]]) - start) @ transposed(axes)
 
 
 def _spread(values: Floats, column: NDArray[np.intp]) -> Floats:

@@ -18,7 +18,7 @@ from .warp import Window
 Picture = NDArray[np.uint8]
 
 # Cubic convolution half-way between two samples (Keys 1981, a = -1/2).
-_HALF_WAY = np.array([[-1.0, 9.0, 9.0, -1.0]]) / 16
+_HALF_WAY = np.array([-1, 9, 9, -1], np.float32) / 16
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,28 @@ class HalfPixels:
         return np.asarray(found, np.uint8)
 
 
+def colours_at(picture: Picture, points: Floats, blur: float) -> Floats:
+    """Colours (…, 3) of RGB uint8 (H, W, 3) around points (…, 2): a Gaussian average of `blur` pixels.
+
+    A point outside the picture has the colour of the nearest place inside.
+    """
+    height, width = picture.shape[:2]
+    inside = np.clip(points.reshape(-1, 1, 2), 0, [width - 1, height - 1]).astype(np.float32)
+    reach = int(4 * blur) + 2
+    low = np.maximum(inside.min(axis=(0, 1)).astype(np.int64) - reach, 0)
+    high = inside.max(axis=(0, 1)).astype(np.int64) + reach + 1
+    part = picture[low[1] : high[1], low[0] : high[0]].astype(np.float32)
+    if blur > 0:
+        part = cv2.GaussianBlur(part, (0, 0), blur)
+    x, y = inside[..., 0] - np.float32(low[0]), inside[..., 1] - np.float32(low[1])
+    found = cv2.remap(part, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32).reshape(*points.shape[:-1], 3)
+
+
 def _half_way(part: Picture, across: bool) -> Picture:
-    kernel, anchor = (_HALF_WAY, (1, 0)) if across else (_HALF_WAY.T, (0, 1))
-    return np.asarray(
-        cv2.filter2D(part, -1, kernel, anchor=anchor, borderType=cv2.BORDER_REPLICATE), np.uint8
-    )
+    """What lies half a pixel to the right of every pixel, or half a pixel below."""
+    length = len(_HALF_WAY)
+    kernel = _HALF_WAY.reshape((1, length) if across else (length, 1))
+    anchor = (1, 0) if across else (0, 1)
+    filtered = cv2.filter2D(part, -1, kernel, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(filtered, np.uint8)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .basis import smoothstep
 from .coefficients import COLUMN
-from .geometry import FACE_OVAL, VERTICES, Floats, Ints
+from .geometry import FACE_OVAL, VERTICES, Floats, Ints, transposed
 
 RING_SCALES = np.array([1.10, 1.25, 1.45, 1.75, 2.15, 2.7], np.float32)
 OVAL = len(FACE_OVAL)
@@ -69,7 +69,7 @@ class Surround:
         """
         around = rings(rest)
         oval_shift = np.tile((moved - rest)[:, FACE_OVAL], (1, len(RING_SCALES), 1))
-        around_moved = around + self.jaw_share[:, None] * oval_shift
+        around_moved = around + self.jaw_share[:, None] * oval_shift.astype(np.float32)
         rotation, shift = head_motion(motion)
         turned = turn(around_moved, rotation, shift)
         around_moved += self.pose_share[:, None] * (turned - around_moved)
@@ -87,7 +87,7 @@ def head_motion(motion: Floats) -> tuple[Floats, Floats]:
 
 def turn(points: Floats, rotation: Floats, shift: Floats) -> Floats:
     """Points (B, K, 3) turned about the neck and shifted."""
-    return (points - PIVOT) @ rotation.transpose(0, 2, 1) + PIVOT + shift[:, None]
+    return (points - PIVOT) @ transposed(rotation) + PIVOT + shift[:, None]
 
 
 def _axis_rotation(axis: int, angle: Floats) -> Floats:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .geometry import Floats, Ints, canonical_face
+from .geometry import Floats, Ints, canonical_face, transposed
 from .surround import LAST_RING, surround_triangles
 
 # Corners are drawn with this many bits below the pixel.
@@ -100,7 +100,7 @@ def _affine_maps(
     inverse = np.empty_like(edges_new)
     inverse[:, 0, 0], inverse[:, 1, 1] = edges_new[:, 1, 1], edges_new[:, 0, 0]
     inverse[:, 0, 1], inverse[:, 1, 0] = -edges_new[:, 0, 1], -edges_new[:, 1, 0]
-    linear = (inverse @ edges_old / safe[:, None, None]).transpose(0, 2, 1)
+    linear = transposed(inverse @ edges_old / safe[:, None, None])
     usable &= is_eye | (np.abs(linear).max(axis=(1, 2)) <= _LARGEST_STRETCH)
     usable &= ~is_eye | (area * area_old > 0)
     offset = old[:, 0] - (linear @ new[:, 0, :, None])[..., 0]
@@ -140,4 +140,4 @@ def _look_up(labels: NDArray[np.uint16], table: Floats, window: Window) -> Float
         b *= y
         a += b
         np.add(a, c, out=found[..., axis])
-    return cv2.blur(found, (3, 3))
+    return np.asarray(cv2.blur(found, (3, 3)), np.float32)
