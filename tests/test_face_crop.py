@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from torch import Tensor
 
 from ditto_core.errors import InputError
@@ -28,24 +28,9 @@ GOLDEN = Path(__file__).parent / "golden" / "ditto" / "crop_geometry.safetensors
 SETS = ("lmk101", "lmk106", "lmk120", "lmk203", "lmk68", "lmk5", "lmk9", "degenerate5", "upright5")
 
 
-def read_safetensors(path: Path) -> dict[str, Tensor]:
-    data = path.read_bytes()
-    start = 8 + int.from_bytes(data[:8], "little")
-    header = json.loads(data[8:start])
-    header.pop("__metadata__", None)
-    return {
-        name: torch.tensor(
-            np.frombuffer(
-                data[start + entry["data_offsets"][0] : start + entry["data_offsets"][1]], np.float32
-            ).reshape(entry["shape"])
-        )
-        for name, entry in header.items()
-    }
-
-
 @pytest.fixture(scope="module")
 def golden() -> dict[str, Tensor]:
-    return read_safetensors(GOLDEN)
+    return load_file(GOLDEN)
 
 
 @pytest.mark.parametrize("points", SETS)
