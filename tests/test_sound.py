@@ -173,3 +173,9 @@ def test_the_callers_samples_are_not_changed() -> None:
     samples = torch.ones(1, 10)
     assert isinstance(as_audio(samples, 8000), Audio)
     assert torch.equal(samples, torch.ones(1, 10))
+
+
+def test_flipped_and_byte_swapped_arrays() -> None:
+    ramp = np.linspace(-1, 1, 5, dtype=np.float32)
+    np.testing.assert_array_equal(as_audio(ramp[::-1], 8000).samples[0].numpy(), ramp[::-1])
+    assert as_audio(np.array([16384], ">i2"), 8000).samples.tolist() == [[0.5]]

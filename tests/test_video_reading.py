@@ -13,6 +13,7 @@ import pytest
 import torch
 from helpers.media import (
     BLOCK,
+    add_cover_art,
     numbered,
     numbered_sequence,
     numbers_of,
@@ -28,6 +29,7 @@ from PIL import Image
 from ditto_core.data import Frames
 from ditto_core.errors import InputError, MediaError
 from ditto_core.media import decoding
+from ditto_core.media.sound import read_audio
 from ditto_core.media.source import as_source, first_frames, limit_size, open_source
 from ditto_core.media.video import VideoFrames
 from ditto_core.media.writer import write_video
@@ -222,20 +224,37 @@ def test_damage_in_the_middle_is_bridged(steady: Path, tmp_path: Path) -> None:
     assert numbers_of(video[55:]) == list(range(55, 60))
 
 
-def test_no_video(tmp_path: Path) -> None:
-    sound = write_sound(
-        tmp_path / "a.wav", (tone(0.2, 16000) * 9999).astype(np.int16)[None], 16000, "pcm_s16le", "s16"
-    )
+def test_files_that_are_no_video(tmp_path: Path) -> None:
     text = tmp_path / "a.mp4"
     text.write_text("nothing")
-    with pytest.raises(MediaError, match="no moving picture"):
-        open_source(sound, FPS)
     with pytest.raises(MediaError, match="cannot be read"):
         open_source(text, FPS)
     with pytest.raises(MediaError, match="There is no file"):
         open_source(tmp_path / "none.mp4", FPS)
     with pytest.raises(MediaError, match="is a folder"):
         open_source(tmp_path, FPS)
+
+
+def test_cover_art_is_no_video(tmp_path: Path) -> None:
+    song = write_sound(tmp_path / "a.mp3", tone(0.5, 16000)[None], 16000, "libmp3lame", "fltp")
+    with pytest.raises(MediaError, match="no moving picture"):
+        open_source(song, FPS)
+    add_cover_art(song)
+    with pytest.raises(MediaError, match="no moving picture"):
+        open_source(song, FPS)
+    assert read_audio(song).rate == 16000
+
+
+def test_motion_jpeg_with_sound_is_a_video(tmp_path: Path) -> None:
+    path = write_clip(
+        tmp_path / "a.mkv",
+        STEADY,
+        codec="mjpeg",
+        pixel_format="yuvj420p",
+        options={},
+        sound=tone(1, 16000)[None],
+    )
+    assert numbers_of(VideoFrames(path, FPS)[:]) == list(range(60))
 
 
 def test_several_threads_read_the_right_frames(steady: Path) -> None:
@@ -368,3 +387,11 @@ def test_first_frames() -> None:
     assert numbers_of(first_frames(frames, 3)[:]) == [0, 1, 2]
     assert first_frames(frames, -1) is frames
     assert first_frames(frames, 99) is frames
+
+
+def test_flipped_and_read_only_arrays() -> None:
+    pixels = np.arange(16 * 20 * 3, dtype=np.uint8).reshape(16, 20, 3)
+    bgr = pixels[..., ::-1]
+    np.testing.assert_array_equal(as_source(bgr).frames[0].numpy(), bgr)
+    pixels.flags.writeable = False
+    np.testing.assert_array_equal(as_source(pixels).frames[0].numpy(), pixels)

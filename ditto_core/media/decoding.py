@@ -32,7 +32,6 @@ WINDOW_FRAMES = 128
 """Whichever is reached first bounds the decoded frames kept (in the file's own pixel format)."""
 
 _WORTH_SEEKING = 32
-_COVER_ART = frozenset({"mjpeg", "png", "bmp", "gif", "webp"})
 _log = logging.getLogger(__name__)
 
 
@@ -79,7 +78,7 @@ def scan(path: str | PathLike[str]) -> Timeline:
     packets: list[_Packet] = []
     seen = 0
     with closing(container):
-        stated = stream.frames
+        stated, is_avi = stream.frames, container.format.name == "avi"
         rate = stream.guessed_rate or stream.average_rate or Fraction(25)
         time_base = stream.time_base or 1 / Fraction(rate)
         try:
@@ -95,7 +94,7 @@ def scan(path: str | PathLike[str]) -> Timeline:
     if stated > seen + 1:
         _log.warning("%s ends after %d of %d frames; it is incomplete.", path, seen, stated)
     # AVI has no presentation times; what FFmpeg makes up for them repeats itself.
-    counted = container.format.name == "avi" and not all(packet.is_key for packet in packets)
+    counted = is_avi and not all(packet.is_key for packet in packets)
     return _timeline(packets, Fraction(time_base), Fraction(rate), counted)
 
 
@@ -107,27 +106,24 @@ class _Packet(NamedTuple):
 
 
 def _timeline(packets: list[_Packet], time_base: Fraction, rate: Fraction, numbered: bool) -> Timeline:
-    stamps = [packet.dts if numbered else packet.pts for packet in packets]
-    if not numbered and None in stamps:
-        return _timeline(packets, time_base, rate, numbered=True)
-    if None in stamps:
+    numbered = numbered or any(packet.pts is None for packet in packets)
+    # Without presentation times: frames are shown at the same steps as they are decoded, in another order.
+    # Of two fields of a frame the first one counts.
+    shown = {packet.dts if numbered else packet.pts: packet for packet in reversed(packets)}
+    if None in shown:
         return Timeline(list(range(len(packets))), [0], len(packets), 1 / rate, numbered)
-    # Frames are shown at the same steps as they are decoded, only in another order.
-    shown = sorted(
-        {stamp: packet for stamp, packet in zip(stamps, packets, strict=True) if stamp is not None}.items()
-    )
-    times = [time for time, _ in shown]
-    keys = sorted({0} | {number for number, (_, packet) in enumerate(shown) if packet.is_key})
+    times = sorted(time for time in shown if time is not None)
+    keys = sorted({0} | {number for number, time in enumerate(times) if shown[time].is_key})
     usual = round(median(later - sooner for sooner, later in pairwise(times))) if len(times) > 1 else 0
-    last = max(shown[-1][1].duration, usual) or round(1 / rate / time_base)
+    last = max(shown[times[-1]].duration, usual) or round(1 / rate / time_base)
     return Timeline(times, keys, times[-1] + last, time_base, numbered)
 
 
 def _is_cover_art(stream: VideoStream) -> bool:
-    disposition = getattr(stream, "disposition", None)  # PyAV 14 does not know it
-    if disposition is not None:
-        return bool(disposition & stream.disposition.attached_pic)
-    return stream.codec_context.name in _COVER_ART and len(stream.container.streams) > 1
+    disposition = getattr(stream, "disposition", None)
+    if disposition is None:  # PyAV before 15 does not know it; cover art has no frame rate either
+        return not stream.average_rate and len(stream.container.streams) > 1
+    return bool(disposition & stream.disposition.attached_pic)
 
 
 class FrameWindow:

@@ -21,6 +21,7 @@ from torch import Tensor
 from ..audio.resample import resample
 from ..data import Audio
 from ..errors import InputError, MediaError
+from .arrays import as_tensor
 from .decoding import open_video
 from .images import unreadable
 
@@ -64,7 +65,7 @@ def as_audio(samples: NDArray[Any] | Tensor, rate: int) -> Audio:
         raise InputError(
             f"The sample rate is {rate} Hz; it must be between {RATE_RANGE[0]} and {RATE_RANGE[1]}."
         )
-    values = torch.as_tensor(samples).detach().cpu()
+    values = as_tensor(samples).cpu()
     if values.ndim == 3 and len(values) == 1:
         values = values[0]
     if values.ndim == 1:

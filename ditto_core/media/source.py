@@ -15,6 +15,7 @@ from torch import Tensor
 from ..data import Source
 from ..errors import InputError
 from ..sequences import ComputedSequence, LazySequence, TensorSequence
+from .arrays import as_tensor
 from .images import check_sides, is_picture, over_backdrop, read_image
 from .video import VideoFrames
 
@@ -40,7 +41,7 @@ def as_source(pixels: NDArray[Any] | Tensor, fps: Fraction | None = None, name: 
     Greys are repeated to RGB, RGBA is put on a neutral grey. Floats become uint8 by rounding, a batch at a
     time when it is read. Raises `InputError` for other shapes, types and ranges, and for NaN.
     """
-    values = torch.as_tensor(pixels).detach()
+    values = as_tensor(pixels)
     if values.ndim == 3:
         values = values[None]
     if values.ndim != 4 or values.shape[-1] not in (1, 3, 4) or len(values) == 0:

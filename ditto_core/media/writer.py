@@ -121,7 +121,7 @@ def _muxer_options(container: Container) -> dict[str, str]:
 @contextmanager
 def _published(path: Path) -> Generator[Path]:
     """A new hidden file beside `path` that takes its name when the block succeeds and goes when it fails."""
-    unfinished = path.with_name(f".{path.stem[:80]}.{uuid.uuid4().hex[:8]}.part{path.suffix}")
+    unfinished = path.with_name(f".ditto-{uuid.uuid4().hex[:12]}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():

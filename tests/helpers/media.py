@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,7 @@ import av
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from ditto_core.sequences import ComputedSequence
@@ -107,6 +109,16 @@ def encode_sound(
     frame.pts, frame.time_base = start, Fraction(1, stream.rate)
     output.mux(stream.encode(frame))
     output.mux(stream.encode(None))
+
+
+def add_cover_art(path: Path) -> None:
+    """Put a picture in front of an mp3, as ID3v2.3 stores it."""
+    png = io.BytesIO()
+    Image.fromarray(numbered(1)).save(png, "png")
+    picture = b"\0image/png\0\3\0" + png.getvalue()
+    frame = b"APIC" + len(picture).to_bytes(4, "big") + b"\0\0" + picture
+    size = bytes(len(frame) >> shift & 127 for shift in (21, 14, 7, 0))
+    path.write_bytes(b"ID3\3\0\0" + size + frame + path.read_bytes())
 
 
 def tone(seconds: float, rate: int, hertz: float = 440.0, level: float = 0.5) -> NDArray[np.float32]:

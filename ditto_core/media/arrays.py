@@ -1,0 +1,18 @@
+"""Takes arrays as callers have them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+
+def as_tensor(values: NDArray[Any] | Tensor) -> Tensor:
+    """A tensor of the same numbers. Copies what torch refuses: flipped, read-only and byte-swapped arrays."""
+    if isinstance(values, Tensor):
+        return values.detach()
+    native: Any = values.dtype.newbyteorder("=")
+    return torch.from_numpy(np.require(values, native, ("C", "W")))
