@@ -1,0 +1,179 @@
+"""Frame-level control: fades, head pose, speech gate and expression, from `ctrl_info` to one row a frame."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from .motion import WIDTHS
+
+ANGLES = ("pitch", "yaw", "roll")
+KEYS = tuple(WIDTHS)
+"""The parts of motion: scale, pitch, yaw, roll, t, exp."""
+
+PER_FRAME = (
+    "fade_alpha",
+    "fade_out_keys",
+    "vad_alpha",
+    *(f"delta_{angle}" for angle in ANGLES),
+    *(f"alpha_{angle}" for angle in ANGLES),
+    "delta_exp",
+)
+
+FrameControl = Mapping[str, Any]
+ControlInfo = Mapping[int, FrameControl] | Mapping[str, FrameControl] | Sequence[FrameControl]
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What is changed in each of N frames; `Controls.none` changes nothing.
+
+    fade (N,): 1 the driven motion .. 0 the motion it fades to; fade_keys (N, 6): which parts of `KEYS` fade.
+    vad (N,): 1 the driven expression .. 0 the source's. offset (N, 3): degrees added to pitch, yaw, roll;
+    amplitude (N, 3): factors of them. exp (N, 63): added to the expression.
+    """
+
+    fade: Tensor
+    fade_keys: Tensor
+    vad: Tensor
+    offset: Tensor
+    amplitude: Tensor
+    exp: Tensor
+
+    @classmethod
+    def none(cls, count: int) -> Controls:
+        """No change of `count` frames."""
+        return cls(
+            fade=torch.ones(count),
+            fade_keys=torch.zeros(count, len(KEYS), dtype=torch.bool),
+            vad=torch.ones(count),
+            offset=torch.zeros(count, 3),
+            amplitude=torch.ones(count, 3),
+            exp=torch.zeros(count, WIDTHS["exp"]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.fade)
+
+
+def fade_alphas(count: int, fade_in: int, fade_out: int) -> Tensor:
+    """The fade of each frame (count,), 1 where there is none.
+
+    Frames 0 .. fade_in - 1 rise from 0; the last fade_out + 1 fall from 1 to 0, also over a fade-in. A length
+    of 0 or less means no fade.
+    """
+    frame = torch.arange(count, dtype=torch.float64)
+    alpha = torch.ones(count, dtype=torch.float64)
+    if fade_in > 0:
+        alpha = torch.where(frame < fade_in, frame / fade_in, alpha)
+    if fade_out > 0:
+        last = count - 1
+        alpha = torch.where(frame >= last - fade_out, (last - frame).clamp(min=0) / fade_out, alpha)
+    return alpha.float()
+
+
+def read_controls(
+    info: ControlInfo,
+    count: int,
+    *,
+    overall: FrameControl | None = None,
+    fade_out_keys: Sequence[str] | None = ("exp",),
+    fade_in: int = -1,
+    fade_out: int = -1,
+) -> Controls:
+    """`ctrl_info` as one row for each of `count` frames.
+
+    info: frame number -> control, or a list of controls from frame 0 on; entries beyond the clip are
+    ignored. overall: what holds for every frame that does not say otherwise. fade_out_keys: the parts that
+    fade unless a frame names its own, None for all. fade_in, fade_out: as in `fade_alphas`; their frames
+    override a control's fade.
+    """
+    controls = Controls.none(count)
+    _check_keys(overall or {}, "overall_ctrl_info")
+    controls.fade_keys[:] = _key_row(fade_out_keys, "fade_out_keys")
+    for frame in range(count):
+        _write(controls, frame, overall or {}, "overall_ctrl_info")
+    for frame, entry in _entries(info):
+        where = f"ctrl_info of frame {frame}"
+        _check_keys(entry, where)
+        if 0 <= frame < count:
+            _write(controls, frame, entry, where)
+    fades = fade_alphas(count, fade_in, fade_out)
+    replaced = torch.zeros(count, dtype=torch.bool)
+    replaced[: max(fade_in, 0)] = True
+    replaced[max(count - fade_out - 1, 0) :] |= fade_out > 0
+    controls.fade[replaced] = fades[replaced]
+    return controls
+
+
+def _entries(info: ControlInfo) -> Iterator[tuple[int, FrameControl]]:
+    if not isinstance(info, Mapping):
+        yield from enumerate(info)
+        return
+    for key, entry in info.items():
+        try:
+            # JSON has no whole numbers as keys, only text.
+            yield int(key) if isinstance(key, str) else operator.index(key), entry
+        except (TypeError, ValueError) as error:
+            raise InputError(f"ctrl_info names a frame {key!r}; use frame numbers from 0.") from error
+
+
+def _check_keys(entry: FrameControl, where: str) -> None:
+    for key in entry:
+        if key not in PER_FRAME:
+            raise InputError(f"{where} sets {key!r}, which there is not; use {', '.join(PER_FRAME)}.")
+
+
+def _write(controls: Controls, frame: int, entry: FrameControl, where: str) -> None:
+    """Put one frame's control in its row."""
+    if "fade_alpha" in entry:
+        controls.fade[frame] = _number(entry["fade_alpha"], f"fade_alpha in {where}")
+    if "fade_out_keys" in entry:
+        controls.fade_keys[frame] = _key_row(entry["fade_out_keys"], f"fade_out_keys in {where}")
+    if "vad_alpha" in entry:
+        # The published rule does nothing from 1 on.
+        controls.vad[frame] = min(_number(entry["vad_alpha"], f"vad_alpha in {where}"), 1.0)
+    for column, angle in enumerate(ANGLES):
+        if f"delta_{angle}" in entry:
+            controls.offset[frame, column] = _number(entry[f"delta_{angle}"], f"delta_{angle} in {where}")
+        if f"alpha_{angle}" in entry:
+            controls.amplitude[frame, column] = _number(entry[f"alpha_{angle}"], f"alpha_{angle} in {where}")
+    if "delta_exp" in entry:
+        controls.exp[frame] = _expression(entry["delta_exp"], where)
+
+
+def _number(value: Any, where: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{where} is {value!r}; it must be a number.") from error
+    if not math.isfinite(number):
+        raise InputError(f"{where} is {number}; it must be a finite number.")
+    return number
+
+
+def _expression(value: Any, where: str) -> Tensor:
+    try:
+        offset = torch.as_tensor(value, dtype=torch.float32).reshape(-1)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"delta_exp in {where} cannot be read as numbers: {error}") from error
+    if len(offset) != WIDTHS["exp"]:
+        raise InputError(f"delta_exp in {where} holds {len(offset)} numbers; it must be 63.")
+    return offset
+
+
+def _key_row(keys: Sequence[str] | None, where: str) -> Tensor:
+    """Which parts of motion `keys` names, (6,) bool; None names all. `kp` is known but never fades."""
+    if keys is None:
+        return torch.ones(len(KEYS), dtype=torch.bool)
+    unknown = [key for key in keys if key not in (*KEYS, "kp")]
+    if unknown or isinstance(keys, str):
+        raise InputError(f"{where} is {keys!r}; it must be a list of {', '.join(KEYS)}.")
+    return torch.tensor([key in keys for key in KEYS])
