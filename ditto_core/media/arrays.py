@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,5 +14,5 @@ def as_tensor(values: NDArray[Any] | Tensor) -> Tensor:
     """A tensor of the same numbers. Copies what torch refuses: flipped, read-only and byte-swapped arrays."""
     if isinstance(values, Tensor):
         return values.detach()
-    stored: np.dtype[Any] = values.dtype
-    return torch.from_numpy(np.require(values, stored.newbyteorder("="), ("C", "W")))
+    native = cast(Any, values.dtype).newbyteorder("=")
+    return torch.from_numpy(np.require(values, native, ("C", "W")))
