@@ -40,7 +40,7 @@ from ..sequences import ComputedSequence, mirror_index
 from . import motion as speech_motion
 from . import stitch as motion_stitch
 from .avatar import LiteAvatar
-from .coefficients import CHANNELS
+from .coefficients import CHANNELS, COLUMN
 from .posing import driving_points, source_points
 from .register import build_avatar
 from .render import Renderer
@@ -86,9 +86,10 @@ class LiteEngine(Engine):
         self._check(avatar, motion)
         person = cast(LiteAvatar, avatar)
         drive_eye = not person.is_video if options.drive_eye is None else options.drive_eye
-        # A person in a video moves the head by himself.
         amounts = replace(options, head_amount=0.0) if person.is_video else options
         values = motion_stitch.apply(motion.values, amounts, drive_eye)
+        if person.is_video:  # head and brows move as they did
+            values[:, COLUMN["brow"]] = 0
         index = mirror_index(len(values), len(person.frames))
         return Keypoints(
             self,

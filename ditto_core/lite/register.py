@@ -132,7 +132,7 @@ def _notes(tracked: Tracked, yaw: Floats, gap: Floats, size: Floats) -> tuple[st
         )
     if tracked.cuts:
         notes.append(
-            f"The video cuts to another scene at frame {tracked.cuts[0]}; there the nearest face is taken for the "
-            "same person."
+            f"The video cuts to another scene at frame {tracked.cuts[0]}; there the nearest face is taken "
+            "for the same person."
         )
     return tuple(notes)
