@@ -226,6 +226,53 @@ def test_a_dark_photo_gets_dark_teeth():
     assert light(dim)[row].max() < 0.6 * light(bright)[row].max()
 
 
+def opened(picture, points, scale=20.0, inside=(60, 20, 20)):
+    """The drawn face with its lips 1 cm apart and nothing between them but a dark red."""
+    points = points.copy()
+    bend = 1 - np.linspace(-1, 1, 11) ** 2
+    for depth, rows in enumerate(UPPER_LIP):
+        points[rows, 1] -= 0.25 * scale * bend * (depth / 3)
+    for depth, rows in enumerate(LOWER_LIP):
+        points[rows, 1] += 0.75 * scale * bend * (depth / 3)
+    ring = np.concatenate([points[UPPER_LIP[3], :2], points[LOWER_LIP[3, ::-1], :2]])
+    mask = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(ring).astype(np.int32)], 1)
+    picture = picture.copy()
+    picture[mask > 0] = inside
+    return picture, points, mask > 0
+
+
+def draw_teeth(picture, points, mask, colour, scale=20.0):
+    """The upper 0.5 cm of the opening in one colour, with dark gaps half a cm apart."""
+    rows, columns = np.nonzero(mask)
+    top = points[UPPER_LIP[3, 5], 1] + 0.5 * scale
+    shown = rows < top
+    gap = (columns[shown] - round(float(points[13, 0]))) % round(0.5 * scale) == 0
+    picture[rows[shown], columns[shown]] = np.where(gap[:, None], np.array(colour) // 2, colour)
+
+
+def test_the_photos_own_teeth_are_shown_again():
+    picture, points, mask = opened(*drawn_face())
+    draw_teeth(picture, points, mask, (214, 220, 190))  # greener than ivory ever is
+    image = painted(MouthLook.from_picture(picture, points), 1.0)
+    teeth = image[70:74, 100:140].astype(int)
+    bright = teeth[light(teeth) > 100]
+    assert len(bright) > 50
+    assert (bright[:, 1] - bright[:, 0]).mean() > 1
+    dips = np.diff(np.sign(np.diff(light(teeth).mean(0)))) > 0
+    assert dips.sum() >= 2  # its gaps too
+
+
+@pytest.mark.parametrize("inside", [(60, 20, 20), (225, 130, 130)])
+def test_an_open_mouth_without_teeth_gets_drawn_ones(inside):
+    picture, points, _ = opened(*drawn_face(), inside=inside)
+    image = painted(MouthLook.from_picture(picture, points), 1.0)
+    teeth = image[70:74, 105:135].reshape(-1, 3).astype(int)
+    brightest = teeth[light(teeth) > np.quantile(light(teeth), 0.8)].mean(0)
+    assert light(brightest) > 120
+    assert brightest[0] < 1.25 * brightest[1]
+
+
 def test_light_from_one_side_falls_on_the_same_side_of_the_teeth():
     picture, points = drawn_face()
     ramp = np.linspace(0.6, 1.2, picture.shape[1])[None, :, None]

@@ -68,14 +68,16 @@ def paint_mouth(
 class _Opening:
     """The hole between the lips in the mouth plane, and the part of the flats it shows.
 
-    outline: (n,2) cm; upper, lower: (W,) height of the lip lines over the columns of `columns`.
+    outline: (n,2) cm. Over the cells rows x columns: gap (W,) between the lips, under (H,W) how far below the
+    upper lip and over (H,W) how far above the lower one a cell is, in cm.
     """
 
     outline: Array
     rows: slice
     columns: slice
-    upper: Array
-    lower: Array
+    gap: Array
+    under: Array
+    over: Array
 
     @staticmethod
     def between(upper: Array, lower: Array) -> _Opening | None:
@@ -91,8 +93,9 @@ class _Opening:
         rows = _cells(TOP - outline[:, 1].max(), TOP - outline[:, 1].min(), round((TOP - BOTTOM) * RASTER))
         if columns is None or rows is None:
             return None
-        x = plane_x()[columns]
-        return _Opening(outline, rows, columns, _height(high, x), _height(low, x))
+        x, y = plane_x()[columns], plane_y()[rows, None]
+        top, bottom = _height(high, x), _height(low, x)
+        return _Opening(outline, rows, columns, np.maximum(top - bottom, 0), top - y, y - bottom)
 
 
 def _to_px(points: Array, matrix: Array) -> Array:
@@ -151,7 +154,7 @@ def _interior(look: MouthLook, opening: _Opening, jaw_cm: float, tongue_cm: floa
     """The shaded interior over the opening's cells, (rows, columns, 3) 0..255."""
     colours = np.array(look.cavity[opening.rows, opening.columns], np.float32)
     for flat, drop in (
-        (look.tongue, 0.55 * jaw_cm - tongue_cm),
+        (look.tongue, 0.52 * jaw_cm - tongue_cm),
         (look.lower_teeth, 0.93 * jaw_cm),
         (look.upper_teeth, 0.0),
     ):
@@ -162,6 +165,8 @@ def _interior(look: MouthLook, opening: _Opening, jaw_cm: float, tongue_cm: floa
     shade = _shade(look, opening, open_cm)[:, :, None]
     colours *= shade * (look.bounce + (1 - look.bounce) * shade)
     colours += look.dark
+    for colour, weight in zip(look.rims, _rims(opening), strict=True):
+        colours += weight[:, :, None] * (colour - colours)
     colours += look.grain[opening.rows, opening.columns, None]
     return np.clip(colours, 0, 255).astype(np.uint8)
 
@@ -186,16 +191,23 @@ def _shade(look: MouthLook, opening: _Opening, open_cm: float) -> Array:
     Little gets into a mouth that is hardly open or pursed, and through a narrow gap; the upper lip throws a
     shadow, the lower one a slight one; the corners are dark.
     """
-    x, y = plane_x()[opening.columns], plane_y()[opening.rows][:, None]
-    gap = np.maximum(opening.upper - opening.lower, 0)
+    x = plane_x()[opening.columns]
     corners = opening.outline[:, 0].min(), opening.outline[:, 0].max()
     corner = np.minimum(x - corners[0], corners[1] - x)
     rounded = np.clip((1 - (corners[1] - corners[0]) / look.width) / 0.22, 0, 1)
     light = (0.8 + 0.2 * float(smoothstep(np.array(open_cm)))) * (1 - 0.55 * rounded)
-    column = light * (0.35 + 0.65 * smoothstep(gap / 0.5)) * (0.25 + 0.75 * smoothstep(corner / 1.1))
-    under = np.clip((opening.upper - y) / 0.24, 0, 1)
-    over = np.clip((y - opening.lower) / 0.14, 0, 1)
+    column = light * (0.35 + 0.65 * smoothstep(opening.gap / 0.5)) * (0.25 + 0.75 * smoothstep(corner / 1.1))
+    under, over = np.clip(opening.under / 0.24, 0, 1), np.clip(opening.over / 0.14, 0, 1)
     return column * (0.48 + 0.52 * under * (2 - under)) * (0.65 + 0.35 * over)
+
+
+def _rims(opening: _Opening) -> tuple[Array, Array]:
+    """How much a cell shows of the upper and the lower lip's inside: lips roll in, they are not cut off."""
+    wide = smoothstep(opening.gap / 0.6)
+    return (
+        0.5 * wide * np.clip(1 - opening.under / 0.12, 0, 1) ** 2,
+        0.8 * wide * np.clip(1 - opening.over / 0.16, 0, 1) ** 2,
+    )
 
 
 def _into_picture(

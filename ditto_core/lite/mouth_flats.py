@@ -43,25 +43,16 @@ def smoothstep(t: Array) -> Array:
     return t * t * (3 - 2 * t)
 
 
-def upper_edge(evenness: Array) -> Array:
-    """Height (W,) of the upper teeth's cutting edge in the middle of the mouth's plane.
+def upper_teeth(end: float, evenness: float) -> tuple[Array, Array]:
+    """Incisors, canine and premolars that end at y = `end`, on an arch that turns them away from the light.
 
-    evenness: (W,) 0 for teeth with round corners and their own lengths, 1 for one smooth line.
+    evenness: 0 for teeth with round corners and their own lengths, 1 for one smooth cutting edge.
     """
-    x = plane_x()
-    which, place, _ = _tooth(x, _UPPER_BORDERS)
-    steps = _UPPER_RISE[which] + 0.09 * np.abs(place) ** 5
-    return (UPPER_EDGE + 0.03 * x**2 + (1 - evenness) * steps).astype(np.float32)
-
-
-def upper_teeth(edge: Array) -> tuple[Array, Array]:
-    """Incisors, canine and premolars above `edge` (W,), on an arch that turns them away from the light."""
     x, y = plane_x(), plane_y()[:, None]
     which, place, border = _tooth(x, _UPPER_BORDERS)
-    along = (
-        _UPPER_TONE[which] * _enamel(place, border, 0.22) * (1 - 0.85 * smoothstep((np.abs(x) - 0.9) / 1.7))
-    )
-    above = y - edge
+    turned = 1 - 0.85 * smoothstep((np.abs(x) - 0.9) / 1.7)
+    along = _UPPER_TONE[which] * _enamel(place, border, 0.22) * turned
+    above = y - (end + 0.03 * x**2 + (1 - evenness) * (_UPPER_RISE[which] + 0.09 * np.abs(place) ** 5))
     translucent_edge = 0.88 + 0.12 * smoothstep(above / 0.10)
     towards_gum = 1 - 0.22 * smoothstep((above - 0.25) / 0.6)
     return along * translucent_edge * towards_gum, smoothstep(above / 0.05 + 0.5)
@@ -77,12 +68,12 @@ def lower_teeth() -> tuple[Array, Array]:
 
 
 def tongue() -> tuple[Array, Array]:
-    """A dull dome 0.22 cm under the seam that catches the light in front, with a groove along the middle."""
+    """A dull dome 0.15 cm under the seam that catches the light in front, with a groove along the middle."""
     x, y = plane_x(), plane_y()[:, None]
     inside = np.clip(1 - (x / 1.75) ** 2, 0, 1)
-    below = -0.22 - 0.45 * (1 - np.sqrt(inside)) - y
+    below = -0.15 - 0.45 * (1 - np.sqrt(inside)) - y
     groove = 1 - 0.14 * np.exp(-((x / 0.16) ** 2))
-    shade = (0.42 + 0.48 * smoothstep(below / 0.6)) * groove * (0.6 + 0.4 * inside)
+    shade = (0.45 + 0.55 * smoothstep(below / 0.7)) * groove * (0.6 + 0.4 * inside)
     return shade, 0.9 * smoothstep(below / 0.22) * smoothstep(inside / 0.3)
 
 

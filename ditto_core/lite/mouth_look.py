@@ -22,10 +22,9 @@ from .mouth_flats import (
     plane_y,
     smoothstep,
     tongue,
-    upper_edge,
     upper_teeth,
 )
-from .mouth_photo import FacePhoto, luminance, tinted
+from .mouth_photo import FacePhoto, luminance, reddened
 from .mouth_teeth import Teeth, teeth_of
 
 
@@ -37,6 +36,7 @@ class MouthLook:
     cavity: (H,W,3). grain: (H,W), added to every channel, standing still in the mouth.
     dark: (3,) what is left where no light gets in, never blacker than the face's own blacks.
     bounce: (3,) tint of the light that comes back from the depth, luminance 1.
+    rims: (2,3) upper and lower lip where they roll in.
     width: cm between the inner corners in the photo.
     """
 
@@ -47,6 +47,7 @@ class MouthLook:
     grain: Array
     dark: Array
     bounce: Array
+    rims: Array
     width: float
 
     @staticmethod
@@ -59,11 +60,12 @@ class MouthLook:
         photo = FacePhoto.cut(picture, np.asarray(landmarks, np.float32))
         softness = photo.softness()
         lighting = photo.lighting(plane_x())[:, None]
-        lips = photo.lips
+        upper_lip, lower_lip = photo.lips
+        lips = (upper_lip + lower_lip) / 2
         flesh = (photo.skin + lips) / 2
-        dark = np.maximum(0.75 * photo.black, tinted(flesh, 1.7, 0.13 * float(luminance(lips))))
-        tongue_colour = tinted(flesh, 1.2, 0.8 * float(luminance(flesh)))
-        depth = 0.07 + 0.15 * smoothstep(-plane_y() / 1.5)[:, None, None]
+        dark = np.maximum(0.75 * photo.black, reddened(flesh, 2.2, 0.13 * float(luminance(lips))))
+        tongue_colour = reddened(flesh, 1.7, 0.8 * float(luminance(flesh)))
+        depth = 0.09 + 0.15 * smoothstep(-plane_y() / 1.5)[:, None, None]
         shade, alpha = tongue()
         teeth = teeth_of(photo)
         lower_shade, lower_alpha = lower_teeth()
@@ -74,7 +76,8 @@ class MouthLook:
             upper_teeth=_upper_teeth(teeth, lighting, softness),
             grain=_grain(photo),
             dark=dark.astype(np.float32),
-            bounce=tinted(flesh, 1.1, 1.0),
+            rims=np.stack([0.4 * upper_lip, 0.55 * lower_lip]),
+            bounce=reddened(flesh, 1.35, 1.0),
             width=photo.width,
         )
 
@@ -86,11 +89,14 @@ def _flat(colours: Array, alpha: Array, softness: float) -> Array:
 
 
 def _upper_teeth(teeth: Teeth, lighting: Array, softness: float) -> Array:
-    """The drawn teeth, and the photo's own where it shows them (they have its light and softness already)."""
-    shade, alpha = upper_teeth(upper_edge(0.6 * teeth.weight) + teeth.lift)
-    drawn = _flat(teeth.colour * lighting * shade[:, :, None], alpha, softness)
-    copied = np.dstack([teeth.texture * drawn[:, :, 3:], drawn[:, :, 3:]])
-    return (drawn + teeth.weight[:, None] * (copied - drawn)).astype(np.float32)
+    """The photo's own teeth, which have its light and softness already, or drawn ones."""
+    drawn = teeth.copy is None
+    shade, alpha = upper_teeth(teeth.edge, evenness=0.0 if drawn else 0.3)
+    if drawn:
+        return _flat(teeth.colour * lighting * shade[:, :, None], alpha, softness)
+    soft = _flat(np.zeros_like(teeth.copy), alpha, softness)
+    soft[:, :, :3] = teeth.copy * soft[:, :, 3:]
+    return soft
 
 
 def _grain(photo: FacePhoto) -> Array:

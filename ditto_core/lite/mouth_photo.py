@@ -76,11 +76,12 @@ class FacePhoto:
         """The skin's colour (3,), never quite black."""
         return np.maximum((self.cheeks[0] + self.cheeks[1]) / 2, 8)
 
-    @property
-    def lips(self) -> Array:
-        """The lips' colour (3,): the outer two thirds, which show no teeth, never quite black."""
-        bands = [self.inside(self.points[[*lip[0], *lip[2, ::-1]], :2]) for lip in (UPPER_LIP, LOWER_LIP)]
-        return np.maximum(np.median(np.concatenate(bands), axis=0), 8).astype(np.float32)
+    @cached_property
+    def lips(self) -> tuple[Array, Array]:
+        """Colours (3,) of the upper and lower lip, without the inner third that may be teeth."""
+        bands = (self.inside(self.points[[*lip[0], *lip[2, ::-1]], :2]) for lip in (UPPER_LIP, LOWER_LIP))
+        upper, lower = (np.maximum(np.median(band, axis=0), 8).astype(np.float32) for band in bands)
+        return upper, lower
 
     @property
     def black(self) -> Array:
@@ -166,6 +167,12 @@ def tinted(colour: Array, strength: float, level: float) -> Array:
     """A colour of luminance `level` with another's chroma to a power: below 1 washed out, above 1 richer."""
     chroma = (colour / (colour @ LUMINANCE)) ** strength
     return np.minimum(chroma / (chroma @ LUMINANCE) * level, 250).astype(np.float32)
+
+
+def reddened(colour: Array, redness: float, level: float) -> Array:
+    """A colour of luminance `level` tinted until red is `redness` times green; grey stays grey."""
+    own_redness = max(float(colour[0] / max(colour[1], 1)), 1.01)
+    return tinted(colour, min(float(np.log(redness) / np.log(own_redness)), 4.0), level)
 
 
 def _steepness(image: Array) -> Array:

@@ -13,30 +13,30 @@ from .mouth_photo import FacePhoto, luminance, tinted
 
 SHOWING_GAP = 0.3  # cm between the lips from which on the photo's teeth are looked for
 LENGTH = 0.6  # cm of the upper teeth that a lip leaves free
-ENOUGH_AREA = 0.5  # cm² of teeth without which they are not copied
-LONGEST, SHORTEST = -0.40, -0.12  # y in cm where the copied teeth may end
+ENOUGH_AREA, ENOUGH_WIDTH = 0.35, 1.2  # cm² and cm of clean teeth without which they are not copied
+LONGEST, SHORTEST = -0.36, -0.12  # y in cm where copied teeth may end; a smile shows longer ones than speech
+FADE = 0.45  # cm in which the copied teeth fade into the dark at the sides
 
 
 @dataclass(frozen=True)
 class Teeth:
-    """colour: (3,) of teeth in full light. Where weight (W,) is 1, texture (H,W,3) holds the photo's own
-    upper teeth, continued upwards under the lip; lift: how far they end above the usual edge, cm."""
+    """colour: (3,) of teeth in full light. edge: y in cm where the upper incisors end.
+
+    copy: (H,W,3) the photo's own upper teeth, continued upwards under the lip; None when it shows too little.
+    """
 
     colour: Array
-    texture: Array
-    weight: Array
-    lift: float
+    edge: float
+    copy: Array | None
 
 
 def teeth_of(photo: FacePhoto) -> Teeth:
     """The teeth of a face."""
     own = _own_colour(photo)
-    colour = _ivory(photo) if own is None else own
-    copied = None if own is None else _copy(photo, own)
-    if copied is not None:
-        return copied
-    nothing = np.zeros((len(plane_y()), len(plane_x()), 3), np.float32)
-    return Teeth(colour, nothing, np.zeros(len(plane_x()), np.float32), 0.0)
+    if own is None:
+        return Teeth(_ivory(photo), UPPER_EDGE, None)
+    copied = _copy(photo)
+    return Teeth(own, UPPER_EDGE, None) if copied is None else Teeth(own, *copied)
 
 
 def _ivory(photo: FacePhoto) -> Array:
@@ -65,33 +65,32 @@ def _like_teeth(colours: Array, photo: FacePhoto, brightness: float) -> Array:
     return (bright & neutral).astype(np.float32)
 
 
-def _copy(photo: FacePhoto, colour: Array) -> Teeth | None:
-    """The photo's upper teeth; None when too little of them shows."""
-    x, y = plane_x(), plane_y()[:, None]
+def _copy(photo: FacePhoto) -> tuple[float, Array] | None:
+    """Where the photo's upper teeth end in speech, and their colours; None when too little of them shows."""
+    y = plane_y()[:, None]
     seen = photo.in_plane()
     upper, lower = (_height(photo, row) for row in (UPPER_LIP[3], LOWER_LIP[3]))
-    clear_of_lips = 0.04 + photo.softness()
-    top, bottom = upper - clear_of_lips, lower + clear_of_lips
-    free = (y < top) & (y > bottom)
-    edge = _cutting_edge(seen, free)
-    bottom = np.maximum(bottom, edge + 0.05 + 0.03 * x**2)
-    free &= y > bottom
-    teeth = _like_teeth(seen, photo, 0.45) * free
-    if teeth.sum() < ENOUGH_AREA * RASTER**2:
+    between = (y < upper - 0.04) & (y > lower + 0.04)
+    edge = _cutting_edge(seen, between)
+    clean = _like_teeth(seen, photo, 0.45) * (between & (y > edge + 0.03))
+    blurred = 2 * max(1, round(0.5 * photo.softness() * RASTER)) + 1
+    clean = np.asarray(cv2.erode(clean, np.ones((blurred, 1), np.uint8)), np.float32)
+    columns = np.flatnonzero(clean.sum(0) >= 0.07 * RASTER)
+    if clean.sum() < ENOUGH_AREA * RASTER**2 or len(columns) < ENOUGH_WIDTH * RASTER:
         return None
-    share = teeth.sum(0) / np.maximum(free.sum(0), 1) * (top - bottom > 0.1)
-    trusted = (share > 0.6).astype(np.float32)[None]
-    weight = np.asarray(cv2.GaussianBlur(trusted, (0, 0), 0.12 * RASTER), np.float32)[0]
-    within: Array = np.clip(y, np.minimum(bottom, top), top)
-    rows: Array = np.clip(np.round((y[0] - within) * RASTER), 0, len(y) - 1).astype(int)
-    texture = np.take_along_axis(seen, rows[:, :, None], axis=0)
-    lift = float(np.clip(edge, LONGEST, SHORTEST)) - UPPER_EDGE
-    return Teeth(colour, texture, weight, lift)
+    here = np.arange(len(plane_x()))
+    nearest = columns[np.abs(columns[:, None] - here).argmin(0)]
+    top, bottom = clean.argmax(0)[nearest], len(y) - 1 - clean[::-1].argmax(0)[nearest]
+    end = float(np.clip(edge, LONGEST, SHORTEST))
+    rows: Array = np.arange(len(y))[:, None] + round((end - edge) * RASTER)
+    fade = np.exp(-(((here - nearest) / (FADE * RASTER)) ** 2))
+    return end, seen[np.clip(rows, top, bottom), nearest] * fade[:, None]
 
 
 def _height(photo: FacePhoto, row: Array) -> Array:
     """y in cm (W,) of a lip line as it covers the plane of the teeth."""
-    line: Array = (photo.points[row, :2] - photo.plane[:, 2]) @ np.linalg.inv(photo.plane[:, :2]).T
+    to_cm = np.linalg.inv(np.asarray(photo.plane[:, :2], np.float64))
+    line = np.asarray((photo.points[row, :2] - photo.plane[:, 2]) @ to_cm.T, np.float32)
     return np.interp(plane_x(), np.maximum.accumulate(line[:, 0]), line[:, 1]).astype(np.float32)
 
 
