@@ -360,6 +360,16 @@ class TestMemory:
         folders = host.pack.nodes.comfy_host.ComfyHost().model_folders()
         assert folders == [host.folder / "models" / "ditto"]
 
+    def test_folders_of_extra_model_paths_come_first(
+        self, host: StubHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        known = host.modules["folder_paths"].folder_names_and_paths
+        # ComfyUI reads extra_model_paths.yaml before it loads the pack.
+        monkeypatch.setitem(known, "ditto", ([str(tmp_path)], set()))
+        host.pack.nodes.comfy_host.register_model_folder()
+        folders = host.pack.nodes.comfy_host.ComfyHost().model_folders()
+        assert folders == [tmp_path, host.folder / "models" / "ditto"]
+
 
 def test_the_plot_takes_motion_and_keypoints(host: StubHost, portrait: torch.Tensor) -> None:
     (engine,) = host.call("DittoLoadEngine", engine="lite")

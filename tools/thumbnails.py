@@ -35,7 +35,7 @@ def main() -> None:
     keypoints, frames = render_demo()
     faces = [face(keypoints, frames, moment) for moment in moments(keypoints)]
     landmarks = tile(preview_face(keypoints.avatar, 1)[0])
-    plot = tile(plot_motion(keypoints.motion, 2 * TILE, TILE + TILE // 4), 2 * TILE)
+    plot = tile(plot_motion(keypoints.motion, 2 * TILE, TILE), 2 * TILE)
     save("quick_start", [[faces[0], faces[1]], [faces[2], faces[3]]])
     save("stages", [[landmarks, faces[1]], [plot]])
 

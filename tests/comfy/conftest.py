@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from helpers.comfy_server import ComfyServer, checkout, comfy_server
+from helpers.comfy_server import ROOT, ComfyServer, Graph, checkout, comfy_server
+from helpers.stub_host import StubHost, api_form
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +18,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
         pytest.skip("no ComfyUI checkout: set COMFYUI_DIR to one")
     with comfy_server(comfy, tmp_path_factory.mktemp("comfy")) as running:
         yield running
+
+
+@pytest.fixture(params=["quick_start", "stages"])
+def workflow(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return json.loads((ROOT / "workflows" / f"{request.param}.json").read_text())
+
+
+@pytest.fixture
+def graph(workflow: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graph]:
+    """The workflow in the form the server runs."""
+    host = StubHost(tmp_path_factory.mktemp("stub"))
+    yield api_form(workflow, host)
+    host.close()

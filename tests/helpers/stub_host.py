@@ -6,10 +6,9 @@ about it: an input with an argument that ComfyUI does not know fails here as wel
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -222,8 +221,7 @@ class StubHost:
         for name, module in self.modules.items():
             sys.modules[name] = module
         self.pack = self._load_pack()
-        asyncio.run(self.pack.comfy_entrypoint())
-        listed = asyncio.run(asyncio.run(self.pack.comfy_entrypoint()).get_node_list())
+        listed = _result(_result(self.pack.comfy_entrypoint()).get_node_list())
         self.nodes = {node.define_schema().node_id: node for node in listed}
 
     def close(self) -> None:
@@ -457,6 +455,15 @@ def _module(name: str, **members: Any) -> ModuleType:
     module = ModuleType(name)
     module.__dict__.update(members)
     return module
+
+
+def _result(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine that waits for nothing returns; it needs no event loop."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("the pack's entry point waits for something")
 
 
 def _is_link(value: Any) -> bool:
