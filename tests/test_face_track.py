@@ -42,7 +42,12 @@ def frame(portrait: Picture, x: float, y: float, scale: float = 1.0) -> Picture:
     canvas = np.ascontiguousarray(np.broadcast_to(shade, (HEIGHT, WIDTH, 3)))
     affine = np.array([[scale, 0, x - 80 * scale], [0, scale, y - 80 * scale]])
     return cv2.warpAffine(
-        portrait, affine, (WIDTH, HEIGHT), dst=canvas, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_TRANSPARENT
+        portrait,
+        affine,
+        (WIDTH, HEIGHT),
+        dst=canvas,
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_TRANSPARENT,
     )
 
 
@@ -109,6 +114,18 @@ def test_another_face_does_not_take_over(finder: FaceFinder, portrait: Picture) 
     tracked = follow(finder, [both] * 3 + [hidden] * 3 + [both] * 3, FaceChoice("from left", 0))
     assert tracked.bridged == (3, 4, 5)
     assert tracked.landmarks[:, NOSE, 0].max() < 120
+
+
+def test_a_face_that_comes_back_elsewhere_is_reported(finder: FaceFinder, portrait: Picture) -> None:
+    """After a longer absence the only face is taken, far from where it was; it may be another person."""
+    left, right = frame(portrait, 80, 120, 0.8), frame(portrait, 240, 120, 0.8)
+    empty = np.ascontiguousarray(np.broadcast_to(frame(portrait, -200, 0)[:1], (HEIGHT, WIDTH, 3)))
+    tracked = follow(finder, [left] * 2 + [empty] * 8 + [right] * 2)
+    assert tracked.cuts == (10,)
+    assert tracked.bridged == tuple(range(2, 10))
+    x = tracked.landmarks[:, NOSE, 0].numpy()
+    assert x[:6] == pytest.approx([80] * 6, abs=4)
+    assert x[6:] == pytest.approx([240] * 6, abs=4)
 
 
 def test_the_choice_waits_for_a_frame_that_fits(finder: FaceFinder, portrait: Picture) -> None:

@@ -83,7 +83,7 @@ class FaceFinder:
     def find_all(self, picture: Picture, *, thorough: bool = True) -> list[Face]:
         """All faces of RGB uint8 (H, W, 3), from left to right; an empty list when there is none.
 
-        Without `thorough` only the first, quick round is tried: upright faces of a usual size.
+        Without `thorough` only the first, quick round is tried, and only convincing faces count.
         """
         check_picture(picture)
         seen = self._seen(picture, FIRST_ROUND)
@@ -93,7 +93,8 @@ class FaceFinder:
                 break
             again = self._seen(picture, (view,))
             faces = self._placed(picture, [face for face in again if face.score >= CONVINCING_SCORE])
-        faces = faces or self._placed(picture, seen)
+        if thorough and not faces:
+            faces = self._placed(picture, seen)
         return sorted(faces, key=lambda face: face.centre[0])
 
     def find(self, picture: Picture, choice: FaceChoice | None = None) -> Face:

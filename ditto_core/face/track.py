@@ -3,8 +3,9 @@
 Each frame's landmarks are looked for where the last frame had them. When the face is not there any more
 it is searched again: near its last place, and in the whole picture. A face is taken for the same person
 only when it is within reach of the last place; what is within reach grows while the face is lost. After a
-cut (the whole picture changes) nothing tells who is who, so the face nearest to the last place is taken
-and the cut is reported. Frames without the face are bridged from their neighbours and reported.
+cut (the whole picture changes) nothing tells who is who, so the face nearest to the last place is taken.
+Both kinds of jump are reported: it may be another person. Frames without the face are bridged from their
+neighbours and reported.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ class Tracked:
     """A face in every frame.
 
     landmarks: (S, 478, 3) float32 pixels, z in the same unit; bridged: the frames that show no face and got
-    their neighbours' landmarks; cuts: the frames where the face was picked up again after a cut.
+    their neighbours' landmarks; cuts: the frames where the face was picked up at another place, after a cut
+    or an absence.
     """
 
     landmarks: Tensor
@@ -64,23 +66,23 @@ def track(finder: FaceFinder, frames: LazySequence, choice: FaceChoice, host: Ho
     follower = _Follower(finder, choice)
     landmarks = np.zeros((len(frames), COUNT, 3), np.float32)
     found = np.zeros(len(frames), bool)
-    cuts: list[int] = []
+    jumps: list[int] = []
     done = 0
     for batch in frames.batches():
         host.check_interrupted()
         for picture in batch.numpy():
-            face, cut = follower.step(picture, done)
+            face, jumped = follower.step(picture, done)
             if face:
                 landmarks[done], found[done] = face.landmarks, True
-                cuts += [done] * cut
+                jumps += [done] * jumped
             done += 1
         host.progress("register", done, len(frames), _preview(batch[-1].numpy(), follower.last))
     if not found.any():
         raise follower.failure or _no_face(len(frames), frames.shape)
-    _bridge(landmarks, found, cuts)
-    for start, stop in zip([0, *cuts], [*cuts, len(frames)], strict=True):
+    _bridge(landmarks, found, jumps)
+    for start, stop in zip([0, *jumps], [*jumps, len(frames)], strict=True):
         _smooth(landmarks[start:stop])
-    return Tracked(torch.from_numpy(landmarks), tuple(np.flatnonzero(~found).tolist()), tuple(cuts))
+    return Tracked(torch.from_numpy(landmarks), tuple(np.flatnonzero(~found).tolist()), tuple(jumps))
 
 
 class _Follower:
@@ -95,7 +97,7 @@ class _Follower:
         self._lost = 0
 
     def step(self, picture: Picture, index: int) -> tuple[Face | None, bool]:
-        """The face in the next frame, or None, and whether a cut lies before it."""
+        """The face in the next frame, or None, and whether it jumped there."""
         scene = _thumbnail(picture)
         cut = self.last is not None and float((scene * self._scene).sum()) < CUT_CORRELATION
         if self.last is None:
@@ -104,11 +106,12 @@ class _Follower:
             face = _nearest(self.finder.find_all(picture, thorough=False), self.last)
         else:
             face = self._next(picture, self.last)
-        if face:
-            self.last, self._scene, self._lost = face, scene, 0
-        else:
+        if not face:
             self._lost += 1
-        return face, cut
+            return None, False
+        jumped = cut or (self.last is not None and _distance(face, self.last) > REACH)
+        self.last, self._scene, self._lost = face, scene, 0
+        return face, jumped
 
     def _first(self, picture: Picture, index: int) -> Face | None:
         faces = self.finder.find_all(picture, thorough=index % THOROUGH_EVERY == 0)
@@ -120,7 +123,7 @@ class _Follower:
 
     def _next(self, picture: Picture, last: Face) -> Face | None:
         expected = self.finder.place(picture, landmark_region(last.landmarks))
-        if expected and math.dist(expected.centre, last.centre) > SETTLED * last.size:
+        if expected and _distance(expected, last) > SETTLED:
             expected = self.finder.place(picture, landmark_region(expected.landmarks))
         if expected and self._within_reach(expected, last):
             return expected
@@ -129,9 +132,13 @@ class _Follower:
         return _nearest([face for face in anywhere if self._within_reach(face, last)], last)
 
     def _within_reach(self, face: Face, last: Face) -> bool:
-        moved = math.dist(face.centre, last.centre) / last.size
         resized = max(face.size / last.size, last.size / face.size)
-        return moved < REACH + REACH_GROWTH * self._lost and resized < RESIZE_LIMIT
+        return _distance(face, last) < REACH + REACH_GROWTH * self._lost and resized < RESIZE_LIMIT
+
+
+def _distance(face: Face, last: Face) -> float:
+    """How far a face moved, in face sizes."""
+    return math.dist(face.centre, last.centre) / last.size
 
 
 def _nearest(faces: list[Face], last: Face) -> Face | None:
@@ -162,16 +169,16 @@ def _no_face(count: int, shape: tuple[int, ...]) -> FaceNotFoundError:
     return no_face(where, shape[1], shape[0])
 
 
-def _bridge(landmarks: Points, found: NDArray[np.bool_], cuts: list[int]) -> None:
+def _bridge(landmarks: Points, found: NDArray[np.bool_], jumps: list[int]) -> None:
     """Fill frames without a face in place: on a line between the neighbours, or like the only neighbour.
 
-    Across a cut there is no line to follow: such frames take the nearer neighbour.
+    Across a jump there is no line to follow: such frames take the nearer neighbour.
     """
     known, missing = np.flatnonzero(found), np.flatnonzero(~found)
     place = np.searchsorted(known, missing)
     left, right = known[np.maximum(place - 1, 0)], known[np.minimum(place, len(known) - 1)]
     share = (missing - left) / np.maximum(right - left, 1)
-    share = np.where(np.isin(right, cuts), np.round(share), share)
+    share = np.where(np.isin(right, jumps), np.round(share), share)
     share = np.where(place == 0, 1.0, np.where(place == len(known), 0.0, share))
     for index, a, b, t in zip(missing, left, right, share, strict=True):
         landmarks[index] = (1 - t) * landmarks[a] + t * landmarks[b]
