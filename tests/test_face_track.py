@@ -64,7 +64,7 @@ def test_a_moving_face_is_followed_without_lag(finder: FaceFinder, portrait: Pic
     tracked = follow(finder, [frame(portrait, x, y) for x, y in places])
     assert tracked.landmarks.shape == (18, 478, 3)
     assert tracked.landmarks.dtype == torch.float32
-    assert (tracked.bridged, tracked.cuts) == ((), ())
+    assert (tracked.bridged, tracked.jumps) == ((), ())
     nose = tracked.landmarks[:, NOSE, :2].numpy() - np.array(places)
     assert np.abs(nose - nose.mean(0)).max() < 1.5
 
@@ -75,7 +75,7 @@ def test_frames_without_a_face_are_bridged(finder: FaceFinder, portrait: Picture
         frames[gone] = BLANK
     tracked = follow(finder, frames)
     assert tracked.bridged == (0, 1, 5, 6, 7, 11)
-    assert tracked.cuts == ()
+    assert tracked.jumps == ()
     x = tracked.landmarks[:, NOSE, 0].numpy()
     assert x[:2] == pytest.approx([x[2]] * 2, abs=1)
     assert x[11] == pytest.approx(x[10], abs=1)
@@ -99,7 +99,7 @@ def test_a_cut_takes_the_nearest_face_and_says_so(finder: FaceFinder, portrait: 
     after[80:, 170:310] = cv2.resize(portrait[:, ::-1], (140, 160))
     after[10:110, 20:120] = cv2.resize(portrait, (100, 100))
     tracked = follow(finder, [*before, *[after] * 4])
-    assert tracked.cuts == (4,)
+    assert tracked.jumps == (4,)
     assert tracked.bridged == ()
     assert tracked.landmarks[3, NOSE, :2].numpy() == pytest.approx([90, 120], abs=8)
     assert tracked.landmarks[4, NOSE, :2].numpy() == pytest.approx([70, 62], abs=8)
@@ -121,7 +121,7 @@ def test_a_face_that_comes_back_elsewhere_is_reported(finder: FaceFinder, portra
     left, right = frame(portrait, 80, 120, 0.8), frame(portrait, 240, 120, 0.8)
     empty = np.ascontiguousarray(np.broadcast_to(frame(portrait, -200, 0)[:1], (HEIGHT, WIDTH, 3)))
     tracked = follow(finder, [left] * 2 + [empty] * 8 + [right] * 2)
-    assert tracked.cuts == (10,)
+    assert tracked.jumps == (10,)
     assert tracked.bridged == tuple(range(2, 10))
     x = tracked.landmarks[:, NOSE, 0].numpy()
     assert x[:6] == pytest.approx([80] * 6, abs=4)

@@ -48,13 +48,13 @@ class Tracked:
     """A face in every frame.
 
     landmarks: (S, 478, 3) float32 pixels, z in the same unit; bridged: the frames that show no face and got
-    their neighbours' landmarks; cuts: the frames where the face was picked up at another place, after a cut
+    their neighbours' landmarks; jumps: the frames where the face was picked up at another place, after a cut
     or an absence.
     """
 
     landmarks: Tensor
     bridged: tuple[int, ...]
-    cuts: tuple[int, ...] = ()
+    jumps: tuple[int, ...] = ()
 
 
 def track(finder: FaceFinder, frames: LazySequence, choice: FaceChoice, host: Host) -> Tracked:
