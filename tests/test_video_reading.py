@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import logging
 import math
 import threading
@@ -86,7 +85,7 @@ def test_reading_backwards_decodes_each_group_once(tmp_path: Path, suffix: str, 
     opened = video.window.restarts
     numbers = [number for batch in mirrored.batches(5) for number in numbers_of(batch)]
     assert numbers == [*range(100), *reversed(range(100))]
-    assert video.window.restarts - opened <= 5 * 2
+    assert video.window.restarts - opened <= 5
 
 
 def test_a_long_group_of_pictures_keeps_memory_bounded(tmp_path: Path, monkeypatch) -> None:
@@ -280,14 +279,14 @@ def test_the_file_is_closed_with_the_sequence(steady: Path) -> None:
         pytest.skip("no /proc on this system")
 
     def handles() -> int:
-        gc.collect()
         return sum(steady.name in str(link.resolve()) for link in folder.iterdir())
 
+    before = handles()
     video = VideoFrames(steady, FPS)
-    _ = video[3]
-    assert handles() == 1
+    assert numbers_of(video[3:4]) == [3]
+    assert handles() == before + 1
     del video
-    assert handles() == 0
+    assert handles() == before
 
 
 def test_open_source_tells_pictures_from_videos(steady: Path, tmp_path: Path) -> None:
@@ -395,3 +394,12 @@ def test_flipped_and_read_only_arrays() -> None:
     np.testing.assert_array_equal(as_source(bgr).frames[0].numpy(), bgr)
     pixels.flags.writeable = False
     np.testing.assert_array_equal(as_source(pixels).frames[0].numpy(), pixels)
+
+
+def test_looping_a_stream_that_cannot_seek_opens_it_again(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(decoding, "WINDOW_FRAMES", 16)
+    path = write_clip(tmp_path / "a.h264", range(60), time_base=1 / FPS)
+    mirrored = GatheredSequence(VideoFrames(path, FPS), mirror_index(120, 60))
+    assert numbers_of(mirrored[:]) == [*range(60), *reversed(range(60))]
+    numbers = [number for batch in mirrored.batches(8) for number in numbers_of(batch)]
+    assert numbers == [*range(60), *reversed(range(60))]

@@ -7,13 +7,14 @@ that list and keeps the newest ones.
 from __future__ import annotations
 
 import logging
+import weakref
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from os import PathLike
 from statistics import median
 from typing import NamedTuple
@@ -21,6 +22,7 @@ from typing import NamedTuple
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -140,7 +142,8 @@ class FrameWindow:
         self.restarts = 0
         self._kept: deque[tuple[int, VideoFrame]] = deque()
         self._bytes = 0
-        self._rewind()
+        self._first = 0
+        self._open()
 
     @property
     def nbytes(self) -> int:
@@ -177,36 +180,45 @@ class FrameWindow:
         """Continue at a key frame at or before `number`."""
         at = bisect_right(self.timeline.keys, number) - 1
         step = 1
-        while at > 0:
+        while not self._seek(self.timeline.keys[at]):
             # Containers seek by their own notion of time and may land late: then try an earlier key frame.
-            if self._seek(self.timeline.keys[at]):
+            if at == 0:
+                self._rewind()
                 return
-            at -= step
+            at = max(at - step, 0)
             step *= 2
-        self._rewind()
 
     def _seek(self, key: int) -> bool:
         self._clear(first=key)
+        time = self.timeline.times[key]
         try:
-            self._container.seek(self.timeline.times[key], stream=self._stream)
-        except FFmpegError:
+            self._container.seek(time, stream=self._stream)
+            packets = self._container.demux(self._stream)
+            entry = next(packets)
+        except (FFmpegError, StopIteration):
             return False
-        self._frames = self._decoded()
-        found = self._advance() and self._kept[0][0] == key
-        return found and (not self.timeline.numbered or self._entry == self.timeline.times[key])
+        if self.timeline.numbered and entry.dts != time:
+            return False
+        self._frames = _decoded(chain([entry], packets), self.path)
+        return self._advance() and self._kept[0][0] == key
 
     def _rewind(self) -> None:
-        # Opened again, because not every container can seek to its beginning.
+        """Open the file again: not every container can seek to its beginning."""
         self._clear(first=0)
+        self._close()
+        self._open()
+
+    def _open(self) -> None:
         self._container, self._stream = open_video(self.path)
-        self._frames = self._decoded()
+        self._frames = _decoded(self._container.demux(self._stream), self.path)
+        # PyAV's own objects refer to each other in a circle, so they would be closed late.
+        self._close = weakref.finalize(self, self._container.close)
 
     def _clear(self, first: int) -> None:
         self.restarts += 1
         self._kept.clear()
         self._bytes = 0
         self._first = first
-        self._entry: int | None = None
 
     def _advance(self) -> bool:
         """Decode one more frame into the window; False at the end."""
@@ -227,16 +239,17 @@ class FrameWindow:
             return self._newest + 1
         return bisect_right(self.timeline.times, frame.pts) - 1
 
-    def _decoded(self) -> Iterator[VideoFrame]:
-        try:
-            for packet in self._container.demux(self._stream):
-                self._entry = packet.dts if self._entry is None else self._entry
-                try:
-                    yield from packet.decode()
-                except FFmpegError as error:
-                    _log.warning("%s: a damaged frame is left out (%s).", self.path, error)
-        except FFmpegError as error:
-            _log.warning("%s cannot be read to its end (%s).", self.path, error)
+
+def _decoded(packets: Iterable[Packet[VideoStream]], path: str | PathLike[str]) -> Iterator[VideoFrame]:
+    """The frames in the order they are shown; damaged packets are left out."""
+    try:
+        for packet in packets:
+            try:
+                yield from packet.decode()
+            except FFmpegError as error:
+                _log.warning("%s: a damaged frame is left out (%s).", path, error)
+    except FFmpegError as error:
+        _log.warning("%s cannot be read to its end (%s).", path, error)
 
 
 def _frame_bytes(frame: VideoFrame) -> int:
