@@ -130,9 +130,9 @@ def _notes(tracked: Tracked, yaw: Floats, gap: Floats, size: Floats) -> tuple[st
             f"No face was found in {len(tracked.bridged)} of {frames} frames (first: {tracked.bridged[0]}); "
             "their landmarks are taken from the neighbouring frames."
         )
-    if tracked.cuts:
+    if tracked.jumps:
         notes.append(
-            f"At frame {tracked.cuts[0]} of the video the face is somewhere else, as after a cut; the face "
+            f"At frame {tracked.jumps[0]} of the video the face is somewhere else, as after a cut; the face "
             "nearest to its last place is taken for the same person."
         )
     return tuple(notes)
