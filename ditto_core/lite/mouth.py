@@ -152,37 +152,34 @@ def _coverage(outline: Array, shape: tuple[int, int], blur: float) -> Array:
 
 def _interior(look: MouthLook, opening: _Opening, jaw_cm: float, tongue_cm: float, open_cm: float) -> Picture:
     """The shaded interior over the opening's cells, (rows, columns, 3) 0..255."""
-    colours = np.array(look.cavity[opening.rows, opening.columns], np.float32)
+    colours = np.array(look.cavity[:, opening.rows, opening.columns], np.float32)
     for flat, drop in (
         (look.tongue, 0.52 * jaw_cm - tongue_cm),
         (look.lower_teeth, 0.93 * jaw_cm),
         (look.upper_teeth, 0.0),
     ):
         layer = _lowered(flat, opening, drop)
-        colours *= 1 - layer[:, :, 3:]
-        colours += layer[:, :, :3]
-    colours -= look.dark
-    shade = _shade(look, opening, open_cm)[:, :, None]
-    colours *= shade * (look.bounce + (1 - look.bounce) * shade)
-    colours += look.dark
-    for colour, weight in zip(look.rims, _rims(opening), strict=True):
-        colours += weight[:, :, None] * (colour - colours)
-    colours += look.grain[opening.rows, opening.columns, None]
-    return np.clip(colours, 0, 255).astype(np.uint8)
+        colours *= 1 - layer[3]
+        colours += layer[:3]
+    dark, bounce = look.dark[:, None, None], look.bounce[:, None, None]
+    shade = _shade(look, opening, open_cm)
+    colours = dark + (colours - dark) * shade * (bounce + (1 - bounce) * shade)
+    for rim, weight in zip(look.rims, _rims(opening), strict=True):
+        colours += weight * (rim[:, None, None] - colours)
+    colours += look.grain[opening.rows, opening.columns]
+    return np.ascontiguousarray(np.clip(colours, 0, 255).astype(np.uint8).transpose(1, 2, 0))
 
 
 def _lowered(flat: Array, opening: _Opening, drop: float) -> Array:
     """The opening's part of a flat that hangs `drop` cm lower."""
     if drop == 0:
-        return flat[opening.rows, opening.columns]
-    size = (opening.columns.stop - opening.columns.start, opening.rows.stop - opening.rows.start)
-    shift = np.array([[1, 0, opening.columns.start], [0, 1, opening.rows.start - drop * RASTER]])
-    return np.asarray(
-        cv2.warpAffine(
-            flat, shift, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
-        ),
-        np.float32,
-    )
+        return flat[:, opening.rows, opening.columns]
+    whole, part = divmod(drop * RASTER, 1)
+    last = len(plane_y()) - 1
+    rows = np.arange(int(opening.rows.start), int(opening.rows.stop)) - int(whole)
+    here: Array = flat[:, np.clip(rows, 0, last), opening.columns]
+    above: Array = flat[:, np.clip(rows - 1, 0, last), opening.columns]
+    return np.asarray(here + np.float32(part) * (above - here), np.float32)
 
 
 def _shade(look: MouthLook, opening: _Opening, open_cm: float) -> Array:
@@ -192,9 +189,9 @@ def _shade(look: MouthLook, opening: _Opening, open_cm: float) -> Array:
     shadow, the lower one a slight one; the corners are dark.
     """
     x = plane_x()[opening.columns]
-    corners = opening.outline[:, 0].min(), opening.outline[:, 0].max()
-    corner = np.minimum(x - corners[0], corners[1] - x)
-    rounded = np.clip((1 - (corners[1] - corners[0]) / look.width) / 0.22, 0, 1)
+    left, right = float(opening.outline[:, 0].min()), float(opening.outline[:, 0].max())
+    corner = np.minimum(x - left, right - x)
+    rounded = min(max((1 - (right - left) / look.width) / 0.22, 0.0), 1.0)
     light = (0.8 + 0.2 * float(smoothstep(np.array(open_cm)))) * (1 - 0.55 * rounded)
     column = light * (0.35 + 0.65 * smoothstep(opening.gap / 0.5)) * (0.25 + 0.75 * smoothstep(corner / 1.1))
     under, over = np.clip(opening.under / 0.24, 0, 1), np.clip(opening.over / 0.14, 0, 1)
