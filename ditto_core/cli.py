@@ -168,7 +168,8 @@ def run(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a console may lack a path's letters
     try:
         arguments = _parser().parse_args(argv)
-        logging.basicConfig(level=logging.DEBUG if arguments.verbose else logging.WARNING, force=True)
+        logging.basicConfig(force=True)
+        logging.getLogger(__package__).setLevel(logging.DEBUG if arguments.verbose else logging.WARNING)
         return arguments.command(arguments)
     except SystemExit as leave:  # argparse has said why
         return int(leave.code or DONE)
