@@ -68,8 +68,8 @@ def blend_mask(
         raise InputError("The blend mode custom needs an alpha between 0 and 1.")
     opacity = min(max(float(alpha), 0.0), 1.0)
     if custom == "published":
-        return mask * opacity + (1 - mask) * (1 - opacity)
-    return mask * opacity
+        return (mask * opacity + (1 - mask) * (1 - opacity)).astype(np.float32)
+    return (mask * opacity).astype(np.float32)
 
 
 def composite(frame: Picture, face: Picture | Mask, mask: Mask, to_original: Mask) -> Picture:
@@ -102,7 +102,7 @@ def _covered(to_original: Mask, crop: tuple[int, ...], frame: tuple[int, ...]) -
     """The rows and columns of the frame that the crop reaches."""
     height, width = crop[:2]
     corners = np.array([[-1, -1, 1], [width, -1, 1], [-1, height, 1], [width, height, 1]], np.float64)
-    points = corners @ to_original[:2].astype(np.float64).transpose()
+    points = np.asarray(corners @ to_original[:2].T, np.float64)
     low = np.clip(np.floor(points.min(axis=0)), 0, [frame[1], frame[0]]).astype(int)
     high = np.clip(np.ceil(points.max(axis=0)) + 1, low, [frame[1], frame[0]]).astype(int)
     return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
