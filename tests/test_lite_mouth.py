@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ditto_core.errors import InputError
 from ditto_core.lite.geometry import LOWER_LIP, UPPER_LIP, canonical_face
@@ -180,6 +182,33 @@ def test_a_strided_view_is_painted_in_place(look):
     painted(look, 1.0, wide[:, ::2])
     assert np.array_equal(wide[:, ::2], expected)
     assert not changed(wide[:, 1::2]).any()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    scale=st.floats(0.5, 150),
+    angle=st.floats(-180, 180),
+    squeeze=st.floats(0.05, 1),
+    centre=st.tuples(st.floats(-200, 264), st.floats(-200, 264)),
+    gap=st.floats(-1, 4),
+    jaw=st.floats(-0.5, 3),
+)
+def test_any_pose_is_painted_between_the_lips_only(look, scale, angle, squeeze, centre, gap, jaw):
+    upper, lower, plane = mouth(gap, scale=scale, centre=(0.0, 0.0))
+    turn = np.radians(angle)
+    pose = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.diag([squeeze, 1])
+    upper, lower = upper @ pose.T + centre, lower @ pose.T + centre
+    image = np.full((64, 64, 3), LIP, np.uint8)
+    paint_mouth(image, look, upper, lower, np.column_stack([pose @ plane[:, :2], centre]), gap, jaw, 0.0)
+    row, column = np.nonzero(changed(image))
+    if len(row):
+        assert gap >= 0.03
+        points = np.concatenate([upper, lower])
+        reach = 3 + 0.3 * scale
+        assert column.min() >= points[:, 0].min() - reach
+        assert column.max() <= points[:, 0].max() + reach
+        assert row.min() >= points[:, 1].min() - reach
+        assert row.max() <= points[:, 1].max() + reach
 
 
 def test_the_same_frame_twice_is_the_same_picture(look):

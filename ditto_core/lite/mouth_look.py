@@ -98,9 +98,8 @@ def _upper_teeth(teeth: Teeth, lighting: Array, softness: float) -> Array:
     shade, alpha = upper_teeth(teeth.edge, evenness=0.0 if teeth.copy is None else 0.3)
     if teeth.copy is None:
         return _flat(teeth.colour * lighting * shade[:, :, None], alpha, softness)
-    soft = _flat(np.zeros_like(teeth.copy), alpha, softness)
-    soft[:3] = _planes(teeth.copy) * soft[3]
-    return soft
+    outline = cv2.GaussianBlur(alpha.astype(np.float32), (0, 0), softness * RASTER)
+    return _planes(teeth.copy * outline[:, :, None])
 
 
 def _grain(photo: FacePhoto) -> Array:

@@ -22,7 +22,8 @@ FADE = 0.45  # cm in which the copied teeth fade into the dark at the sides
 class Teeth:
     """colour: (3,) of teeth in full light. edge: y in cm where the upper incisors end.
 
-    copy: (H,W,3) the photo's own upper teeth, continued upwards under the lip; None when it shows too little.
+    copy: (H,W,4) the photo's own upper teeth, premultiplied RGBA, continued upwards under the lip and fading
+    out at the sides; None when the photo shows too little of them.
     """
 
     colour: Array
@@ -42,7 +43,7 @@ def teeth_of(photo: FacePhoto) -> Teeth:
 def _ivory(photo: FacePhoto) -> Array:
     """The skin's chroma, mostly washed out: grey photos get grey teeth; not above the face's highlights."""
     level = 206 * (0.42 + 0.66 * min(1.0, 1.15 * float(luminance(photo.skin)) / 255))
-    return tinted(photo.skin, 0.28, min(level, 1.08 * float(np.quantile(photo.light, 0.97))))
+    return tinted(photo.skin, 0.34, min(level, 1.02 * float(np.quantile(photo.light, 0.97))))
 
 
 def _own_colour(photo: FacePhoto) -> Array | None:
@@ -84,7 +85,8 @@ def _copy(photo: FacePhoto) -> tuple[float, Array] | None:
     end = float(np.clip(edge, LONGEST, SHORTEST))
     rows: Array = np.arange(len(y))[:, None] + round((end - edge) * RASTER)
     fade = np.exp(-(((here - nearest) / (FADE * RASTER)) ** 2))
-    return end, seen[np.clip(rows, top, bottom), nearest] * fade[:, None]
+    colours = seen[np.clip(rows, top, bottom), nearest]
+    return end, np.concatenate([colours, np.ones_like(colours[..., :1])], axis=-1) * fade[:, None]
 
 
 def _height(photo: FacePhoto, row: Array) -> Array:
