@@ -22,6 +22,7 @@ MODEL_FOLDER = "ditto"
 PREVIEW_SIZE = 512
 
 _log = logging.getLogger(__name__)
+_managed: weakref.WeakKeyDictionary[Releasable, ManagedModel] = weakref.WeakKeyDictionary()
 
 
 def register_model_folder() -> None:
@@ -60,7 +61,8 @@ class ComfyHost(Host):
         return [Path(folder) for folder in folder_paths.get_folder_paths(MODEL_FOLDER)]
 
     def manage(self, model: Releasable) -> None:
-        _managed[model] = _managed.get(model) or ManagedModel(model, self.device)
+        if model not in _managed:
+            _managed[model] = ManagedModel(model, self.device)
         model_management.load_models_gpu([_managed[model]])
 
     def free_memory(self) -> int:
@@ -105,6 +107,3 @@ class ManagedModel(ModelPatcher):
         if unpatch_all and model is not None:
             model.release()
         return self.model
-
-
-_managed: weakref.WeakKeyDictionary[Releasable, ManagedModel] = weakref.WeakKeyDictionary()

@@ -1,4 +1,4 @@
-"""Runs a ComfyUI checkout's main.py beside a CPU build of PyTorch: `comfy_main.py CHECKOUT [ARGUMENT ...]`.
+"""Runs a script with ComfyUI's modules, also beside a CPU build of PyTorch: CHECKOUT SCRIPT [ARGUMENT ...]
 
 The registry's torchvision is built for CUDA: its compiled part does not load beside a CPU build, and then
 the import stops at an operator nobody declared. ComfyUI starts without that operator.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import runpy
 import sys
-from pathlib import Path
 
 import torch
 
@@ -19,7 +18,7 @@ except RuntimeError:
     for name in ("nms", "qnms"):
         operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
-checkout = Path(sys.argv[1])
-sys.path.insert(0, str(checkout))
-sys.argv = [str(checkout / "main.py"), *sys.argv[2:]]
-runpy.run_path(sys.argv[0], run_name="__main__")
+_, checkout, script, *arguments = sys.argv
+sys.path.insert(0, checkout)
+sys.argv = [script, *arguments]
+runpy.run_path(script, run_name="__main__")

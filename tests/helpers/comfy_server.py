@@ -112,12 +112,11 @@ def checkout() -> Path | None:
 @contextmanager
 def comfy_server(comfy: Path, base: Path) -> Iterator[ComfyServer]:
     """Start a server with its files under `base`, wait until it answers, and stop it in the end."""
-    python = _environment(comfy)
     _lay_out(base)
     port = _free_port()
     server = ComfyServer(f"http://127.0.0.1:{port}", base, base / "server.log")
     command = [
-        *(str(python), str(Path(__file__).with_name("comfy_main.py")), str(comfy)),
+        *comfy_command(comfy, comfy / "main.py"),
         *("--cpu", "--listen", "127.0.0.1", "--port", str(port), "--disable-auto-launch"),
         *("--base-directory", str(base), "--database-url", f"sqlite:///{base}/user/comfyui.db"),
         *_known(comfy, "--disable-api-nodes"),
@@ -136,7 +135,13 @@ def comfy_server(comfy: Path, base: Path) -> Iterator[ComfyServer]:
             process.wait()
 
 
-def _environment(comfy: Path) -> Path:
+def comfy_command(comfy: Path, script: Path) -> list[str]:
+    """How to run a script that imports ComfyUI's modules."""
+    launcher = Path(__file__).with_name("comfy_main.py")
+    return [str(environment(comfy)), str(launcher), str(comfy), str(script)]
+
+
+def environment(comfy: Path) -> Path:
     """The Python to run ComfyUI with; its packages are installed when they are not there yet."""
     given = os.environ.get("COMFY_HOST_VENV")
     folder = Path(given) if given else STATE / "venv"
