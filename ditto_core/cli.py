@@ -14,7 +14,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -136,27 +136,36 @@ class ConsoleHost(Host):
         total: int,
         preview: torch.Tensor | None = None,  # noqa: ARG002
     ) -> None:
-        if self.quiet:
-            return
-        try:
-            if self._bar is None or self._stage != stage:
-                self.close()
-                self._stage, self._bar = stage, tqdm(desc=stage, total=total, unit="frame", disable=None)
-            self._bar.update(done - self._bar.n)
-        except BrokenPipeError:  # nobody reads any more; the work goes on
-            self.quiet = True
+        self._tell(lambda: self._show(stage, done, total))
 
     def notice(self, message: str) -> None:
-        if not self.quiet:
-            tqdm.write(message, file=sys.stderr)
+        self._tell(lambda: tqdm.write(message, file=sys.stderr))
 
     def close(self) -> None:
         if self._bar is not None:
-            self._bar.close()
+            self._tell(self._bar.close)
+
+    def _show(self, stage: str, done: int, total: int) -> None:
+        if self._bar is None or self._stage != stage:
+            self.close()
+            self._stage, self._bar = stage, tqdm(desc=stage, total=total, unit="frame", disable=None)
+        self._bar.update(done - self._bar.n)
+
+    def _tell(self, speak: Callable[[], object]) -> None:
+        """Speak unless told to be quiet; fall silent when the reader has gone, while the work goes on."""
+        if self.quiet:
+            return
+        try:
+            speak()
+        except BrokenPipeError:
+            self.quiet = True
 
 
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, as every other error is said."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(allow_abbrev=False, **more)
 
     def error(self, message: str) -> NoReturn:
         self.exit(BAD_INPUT, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
@@ -186,7 +195,8 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 def _fail(error: Exception, told: str, code: int) -> int:
     _log.debug("Where it happened:", exc_info=error)
-    sys.stderr.write(f"ditto: error: {' '.join(told.split())}\n")
+    with suppress(BrokenPipeError):
+        sys.stderr.write(f"ditto: error: {' '.join(told.split())}\n")
     return code
 
 
@@ -270,9 +280,13 @@ def _parser() -> argparse.ArgumentParser:
     common = _Parser(add_help=False)
     common.add_argument("-v", "--verbose", action="store_true", help="log details and show tracebacks")
     common.add_argument("-q", "--quiet", action="store_true", help="no progress, no notices")
-    _add_talk(
-        commands.add_parser("talk", parents=[common], help="make the person in a picture or video speak")
+    speak = commands.add_parser(
+        "talk",
+        parents=[common],
+        help="make the person in a picture or video speak",
+        usage="ditto talk --source FILE --audio FILE --output FILE [OPTIONS]",
     )
+    _add_talk(speak)
 
     show = commands.add_parser("demo", parents=[common], help="render the bundled portrait and speech")
     show.add_argument("--output", type=Path, default=Path("output/demo.mp4"), metavar="FILE")
@@ -288,16 +302,17 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_talk(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_talk)
-    parser.add_argument(
-        "--source", required=True, type=Path, metavar="FILE", help="picture or video of a person"
+    files = parser.add_argument_group("files and engine")
+    for name, meaning in (
+        ("source", "picture or video of a person"),
+        ("audio", "speech, or a video with speech"),
+        ("output", "video to write, or to replace: .mp4, .mov, .mkv or .webm"),
+    ):
+        files.add_argument(f"--{name}", required=True, type=Path, metavar="FILE", help=meaning)
+    choices = ", ".join(ENGINE_NAMES)
+    files.add_argument(
+        "--engine", choices=ENGINE_NAMES, default=AUTO, metavar="NAME", help=f"{choices} (default: {AUTO})"
     )
-    parser.add_argument(
-        "--audio", required=True, type=Path, metavar="FILE", help="speech, or a video with speech"
-    )
-    parser.add_argument(
-        "--output", required=True, type=Path, metavar="FILE", help="video to write, or to replace"
-    )
-    parser.add_argument("--engine", choices=ENGINE_NAMES, default=AUTO, help="(default: %(default)s)")
     defaults = TalkOptions()
     for title, flags in FLAGS.items():
         group = parser.add_argument_group(title)

@@ -385,6 +385,30 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert told == ""
 
 
+@posix
+def test_the_work_goes_on_when_nobody_listens(portrait: Path, speech: Path, folder: Path) -> None:
+    with start("talk", "--source", portrait, "--audio", speech, "--output", folder / "out.mp4") as process:
+        assert process.stderr
+        process.stderr.close()
+        assert process.wait(60) == 0
+    assert frames_in(folder / "out.mp4") == 10
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_progress_is_shown_to_whoever_watches(
+    watched: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: watched)
+    host = cli.ConsoleHost()
+    host.progress("register", 1, 1)
+    host.progress("render", 8, 16)
+    host.progress("render", 16, 16)
+    host.close()
+    told = capsys.readouterr().err
+    assert ("register: 100%" in told) == ("render: 100%" in told) == watched
+    assert ("16/16" in told) == watched
+
+
 def start(*arguments: object) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "ditto_core", *map(str, arguments)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
