@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .errors import InputError
-from .sequences import LazySequence
+from .sequences import LazySequence, mirror_index
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -155,6 +155,11 @@ class Avatar:
     @property
     def is_video(self) -> bool:
         return self.fps is not None
+
+    def source_index(self, count: int, fps: Fraction) -> Tensor:
+        """The source frame (count,) that each output frame at `fps` shows, looping there and back."""
+        rate = Fraction(1) if self.fps is None else self.fps / fps
+        return mirror_index(count, len(self.frames), rate)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import overload
 
 import torch
@@ -103,11 +104,13 @@ class GatheredSequence(LazySequence):
         return torch.stack([self.source[int(i)] for i in wanted])
 
 
-def mirror_index(count: int, length: int) -> Tensor:
+def mirror_index(count: int, length: int, rate: Fraction = Fraction(1)) -> Tensor:
     """Which of `length` source frames each of `count` output frames uses, there and back again.
 
-    Even passes run forwards, odd passes backwards; the end frames are shown twice in a row.
+    Even passes run forwards, odd passes backwards; the end frames are shown twice in a row. `rate` is source
+    frames for one output frame: output frame i shows the source's at the middle of its time.
     """
-    position = torch.arange(count)
+    middle = 2 * torch.arange(count) + 1
+    position = middle * rate.numerator // (2 * rate.denominator)
     turn, rest = position // length, position % length
     return torch.where(turn % 2 == 0, rest, length - rest - 1)

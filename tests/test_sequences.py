@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 import torch
 from helpers.media import numbered_sequence, numbers_of
@@ -79,6 +81,11 @@ def test_far_jumps_fetch_only_what_is_needed() -> None:
 def test_mirror_index_goes_there_and_back(count: int, length: int) -> None:
     there_and_back = [*range(length), *reversed(range(length))]
     assert mirror_index(count, length).tolist() == [there_and_back[i % (2 * length)] for i in range(count)]
+
+
+def test_mirror_index_keeps_time_when_the_rates_differ() -> None:
+    assert mirror_index(6, 10, Fraction(2)).tolist() == [1, 3, 5, 7, 9, 8]
+    assert mirror_index(8, 3, Fraction(1, 2)).tolist() == [0, 0, 1, 1, 2, 2, 2, 2]
 
 
 def test_numbered_frames_can_be_told_apart() -> None:

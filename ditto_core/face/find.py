@@ -10,7 +10,7 @@ import numpy as np
 from ..data import FaceChoice
 from ..errors import FaceNotFoundError, InputError
 from ..models.bundled import bundled
-from ..models.runners import OnnxRunner
+from ..models.runners import OnnxRunner, Runner
 from .detect import Detection, Detector, distinct
 from .mesh import FaceMesh, detection_region, landmark_region
 from .region import Picture, Points, Region
@@ -72,6 +72,11 @@ class FaceFinder:
     def __init__(self, detector: Detector, mesh: FaceMesh) -> None:
         self.detector = detector
         self.mesh = mesh
+
+    @property
+    def networks(self) -> tuple[Runner, Runner]:
+        """The networks that run."""
+        return self.detector.runner, self.mesh.runner
 
     @classmethod
     def default(cls) -> FaceFinder:

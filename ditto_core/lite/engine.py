@@ -36,7 +36,7 @@ from ..host import Host
 from ..media.source import first_frames, limit_size
 from ..models.bundled import bundled
 from ..models.runners import OnnxRunner
-from ..sequences import ComputedSequence, mirror_index
+from ..sequences import ComputedSequence
 from . import motion as speech_motion
 from . import stitch as motion_stitch
 from .avatar import LiteAvatar
@@ -64,12 +64,15 @@ class LiteEngine(Engine):
         return VisemeEncoder(OnnxRunner(bundled("viseme_tcn.onnx")))
 
     def register(self, source: Source, options: AvatarOptions, host: Host) -> LiteAvatar:
+        for network in self.finder.networks:
+            host.manage(network)
         frames = limit_size(first_frames(source.frames, options.template_n_frames), options.max_size)
         tracked = track(self.finder, frames, options.face, host)
         return build_avatar(self, replace(source, frames=frames), tracked, options)
 
     def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
         host.check_interrupted()
+        host.manage(self.encoder.runner)
         values = self.encoder.encode(mono(audio, SAMPLE_RATE))
         return SpeechFeatures(self, values, Fraction(ROWS_PER_SECOND), "visemes", audio)
 
@@ -90,7 +93,7 @@ class LiteEngine(Engine):
         values = motion_stitch.apply(motion.values, amounts, drive_eye)
         if person.is_video:  # head and brows move as they did
             values[:, COLUMN["brow"]] = 0
-        index = mirror_index(len(values), len(person.frames))
+        index = person.source_index(len(values), motion.fps)
         return Keypoints(
             self,
             person,
