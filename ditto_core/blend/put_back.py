@@ -11,6 +11,9 @@ from torch import Tensor
 from ..data import BlendOptions, FaceCrops, Frames
 from ..sequences import ComputedSequence, GatheredSequence
 
+Picture = NDArray[np.uint8]
+Weights = NDArray[np.float32]
+
 
 def put_back(crops: FaceCrops, options: BlendOptions | None = None) -> Frames:
     """Composite each face crop onto its source frame.
@@ -21,21 +24,23 @@ def put_back(crops: FaceCrops, options: BlendOptions | None = None) -> Frames:
     options = options or BlendOptions()
     keypoints = crops.keypoints
     originals = GatheredSequence(keypoints.avatar.frames, keypoints.source_index)
-    alpha = options.amount * crops.mask.numpy() * feathered_border(crops.mask.shape, options.feather)
+    border = feathered_border(crops.mask.shape, options.feather)
+    alpha: Weights = np.float32(options.amount) * crops.mask.numpy() * border
 
     def compute(start: int, stop: int) -> Tensor:
         faces = crops.images[start:stop].numpy()
         # A gathered batch is a fresh copy unless the source is one picture: copy before painting on it.
         pictures = originals[start:stop].clone().numpy()
-        for row, index in enumerate(keypoints.source_index[start:stop].tolist()):
-            _paste(pictures[row], faces[row], alpha, crops.crop_to_original[index].numpy())
+        placed = crops.crop_to_original[keypoints.source_index[start:stop]].numpy()
+        for picture, face, crop_to_original in zip(pictures, faces, placed, strict=True):
+            _paste(picture, face, alpha, crop_to_original)
         return torch.from_numpy(pictures)
 
     images = ComputedSequence(compute, len(crops.images), originals.shape, torch.uint8)
     return Frames(images, keypoints.motion.fps, keypoints.motion.audio)
 
 
-def feathered_border(shape: tuple[int, ...], feather: float) -> NDArray[np.float32]:
+def feathered_border(shape: tuple[int, ...], feather: float) -> Weights:
     """A mask (h, w) that rises from 0 at the border to 1 over `feather` of the shorter side."""
     height, width = shape
     reach = feather * min(height, width)
@@ -48,17 +53,18 @@ def feathered_border(shape: tuple[int, ...], feather: float) -> NDArray[np.float
 
 
 def _paste(
-    picture: NDArray[np.uint8],
-    face: NDArray[np.uint8],
-    alpha: NDArray[np.float32],
+    picture: Picture,
+    face: Picture,
+    alpha: Weights,
     crop_to_original: NDArray[np.float32],
 ) -> None:
     offset = _whole_pixel_offset(crop_to_original)
     if offset is None:
         height, width = picture.shape[:2]
         matrix = crop_to_original[:2].astype(np.float64)
-        face = cv2.warpAffine(face, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
-        alpha = cv2.warpAffine(alpha, matrix, (width, height))
+        warped = cv2.warpAffine(face, matrix, (width, height), borderMode=cv2.BORDER_REPLICATE)
+        face = np.asarray(warped, np.uint8)
+        alpha = np.asarray(cv2.warpAffine(alpha, matrix, (width, height)), np.float32)
         offset = (0, 0)
     _blend_at(picture, face, alpha, offset)
 
@@ -71,9 +77,9 @@ def _whole_pixel_offset(matrix: NDArray[np.float32]) -> tuple[int, int] | None:
 
 
 def _blend_at(
-    picture: NDArray[np.uint8],
-    face: NDArray[np.uint8],
-    alpha: NDArray[np.float32],
+    picture: Picture,
+    face: Picture,
+    alpha: Weights,
     offset: tuple[int, int],
 ) -> None:
     x, y = offset
@@ -85,4 +91,5 @@ def _blend_at(
     inside = np.s_[top - y : bottom - y, left - x : right - x]
     target = picture[top:bottom, left:right]
     weight = np.ascontiguousarray(alpha[inside])
-    target[:] = cv2.blendLinear(np.ascontiguousarray(face[inside]), target.copy(), weight, 1 - weight)
+    rest = np.subtract(1, weight, dtype=np.float32)
+    target[:] = cv2.blendLinear(np.ascontiguousarray(face[inside]), target.copy(), weight, rest)

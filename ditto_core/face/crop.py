@@ -150,7 +150,7 @@ def draw(picture: Picture, points: Points) -> Picture:
     cv2.polylines(drawn, lines, True, LINE_COLOUR, thickness, cv2.LINE_AA, 4)
     for iris in (LEFT_IRIS, RIGHT_IRIS):
         centre, *edge = points[list(iris)]
-        radius = float(np.mean([np.linalg.norm(point - centre) for point in edge]))
+        radius = float(np.linalg.norm(np.stack(edge) - centre, axis=1).mean())
         x, y = _fixed_point(centre)
         cv2.circle(drawn, (int(x), int(y)), round(radius * 16), IRIS_COLOUR, thickness, cv2.LINE_AA, 4)
     return np.asarray(drawn, dtype=np.uint8)
