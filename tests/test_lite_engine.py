@@ -23,11 +23,13 @@ from ditto_core.data import (
     StitchOptions,
 )
 from ditto_core.errors import EngineError, FaceNotFoundError
+from ditto_core.face.track import Tracked
 from ditto_core.host import Host
 from ditto_core.lite.coefficients import CHANNELS, COLUMN
 from ditto_core.lite.engine import LiteEngine
-from ditto_core.lite.geometry import LOWER_LID, UPPER_LID, place
+from ditto_core.lite.geometry import LOWER_LID, UPPER_LID, canonical_face, place
 from ditto_core.lite.posing import driving_points, source_points
+from ditto_core.lite.register import build_avatar
 from ditto_core.media.images import read_image
 from ditto_core.media.source import as_source
 from ditto_core.sequences import mirror_index
@@ -232,6 +234,23 @@ def test_the_user_hears_what_to_expect(avatar):
 def test_a_picture_without_a_face_is_refused():
     with pytest.raises(FaceNotFoundError, match="No face"):
         register(np.full((128, 128, 3), 90, np.uint8))
+
+
+def turned_portrait(yaw):
+    """A portrait and the landmarks of a head turned by so many degrees."""
+    angle = np.radians(yaw)
+    turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+    landmarks = np.zeros((1, 478, 3), np.float32)
+    landmarks[0, :468] = canonical_face().vertices @ turn.T * (12, -12, -12) + (256, 256, 0)
+    return as_source(portrait()), Tracked(torch.from_numpy(landmarks), ())
+
+
+def test_a_turned_head_is_remarked_and_a_profile_refused():
+    source, tracked = turned_portrait(40)
+    notes = build_avatar(ENGINE, source, tracked, AvatarOptions()).notes
+    assert any("turned 40 degrees" in note for note in notes)
+    with pytest.raises(FaceNotFoundError, match="turned 70 degrees"):
+        build_avatar(ENGINE, *turned_portrait(70), AvatarOptions())
 
 
 def test_stages_in_order(avatar):

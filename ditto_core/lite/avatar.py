@@ -16,7 +16,7 @@ from .surround import Surround, rings
 from .warp import Window
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RestFaces:
     """B source frames' faces in canonical cm: as they are and with the mouth shut (B, 468, 3), and where."""
 
@@ -42,7 +42,7 @@ class LiteAvatar(Avatar):
     """A person registered with Lite.
 
     mesh: (S, 478, 3) landmarks in pixels, z away from the camera. basis, surround: how the face moves; mouth,
-    lids: what an open mouth and closed eyes show; lip_borders: (2, 11) where the lips begin; all from one
+    lids: what an open mouth and closed eyes show; lip_borders: (2, 11) where the lips begin; each from one
     frame. corners: (S, 2) int64, left and top of the rendered region in each frame; region: its height and
     width; map_shape: rows and columns of the backward map.
     """

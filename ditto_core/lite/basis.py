@@ -41,7 +41,7 @@ ALONG = np.linspace(-1, 1, 11, dtype=np.float32)[None]  # position along a lip r
 ALONG_LID = np.linspace(-1, 1, 7, dtype=np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceBasis:
     """Weights on the 468 vertices, computed once for a person from one frame.
 

@@ -60,7 +60,7 @@ RIGID = np.array(
 _FLIP = np.array([1.0, -1.0, -1.0], np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CanonicalFace:
     """MediaPipe's canonical face: vertices (468, 3) cm and triangles (T, 3) without the mouth opening.
 
@@ -87,7 +87,7 @@ def canonical_face() -> CanonicalFace:
     return CanonicalFace(vertices, triangles, is_eye)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Placement:
     """Similarities cm = px · matrixᵀ + offset, one for each of B faces.
 

@@ -16,7 +16,7 @@ from .geometry import ABOVE_CREASE, EYE_CORNERS, LID_CREASE, UPPER_LID, Floats, 
 from .sampling import colours_at
 
 # The lid's skin looks like the skin this far from the crease towards the brow.
-SKIN_AT = 0.35
+SKIN_AT = 0.5
 # Where between crease (0) and lashes (1) the paint begins to cover and covers fully.
 PAINT_FROM, PAINT_FULL = -0.25, 0.3
 PAINT_STRENGTH = 0.9
@@ -25,7 +25,7 @@ LASH_WIDTH = 0.035
 LASH_STRENGTH = 0.75
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LidLook:
     """Colours of both upper lids, RGB 0..255: skin (2, 7, 3) along the lid, lashes (2, 3)."""
 

@@ -46,7 +46,7 @@ def driving_points(avatar: LiteAvatar, motion: Tensor, source_index: Tensor) -> 
     return ComputedSequence(compute, len(motion), (POINTS, 3), torch.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pose:
     """One output frame: where the vertices (684, 3) are in the source and where they go, in picture pixels,
     and what mouth and eyes do.

@@ -13,7 +13,7 @@ from ..face.crop import crop_to_original
 from ..face.track import Tracked
 from .avatar import LiteAvatar
 from .basis import FaceBasis
-from .geometry import LOWER_LIP, UPPER_LIP, VERTICES, Floats, place
+from .geometry import LOWER_LID, LOWER_LIP, UPPER_LID, UPPER_LIP, VERTICES, Floats, place
 from .lids import LidLook
 from .lip_border import lip_borders
 from .mouth import MouthLook
@@ -28,7 +28,7 @@ MAP_LARGEST_SCALE = 4.0
 BEYOND_PICTURE = 0.06
 
 YAW_WARNING, YAW_LIMIT = 30.0, 60.0
-OPEN_MOUTH_CM = 1.2
+OPEN_MOUTH_CM, TALKING_CM = 1.2, 1.6
 TINY_FACE_PX = 60.0
 
 
@@ -42,7 +42,8 @@ def build_avatar(engine: Engine, source: Source, tracked: Tracked, options: Avat
     shapes = placement.to_cm(mesh[:, :VERTICES])
     angles, gap = placement.head_angles(), mouth_gap(shapes)
     _check_angle(angles[:, 0], source.name)
-    best = int(np.argmin(np.abs(angles[:, :2]).sum(axis=1) / 10 + gap))
+    best = _clearest_frame(angles, gap, _eye_opening(shapes))
+    opened = _frame_with_open_mouth(angles, gap, best)
     height, width = source.frames.shape[:2]
     outer = placement.to_px(rings(shapes))[:, LAST_RING - VERTICES, :2]
     corners, region = rendered_region(outer, height, width)
@@ -65,9 +66,9 @@ def build_avatar(engine: Engine, source: Source, tracked: Tracked, options: Avat
         mesh=tracked.landmarks,
         basis=FaceBasis.from_shape(shapes[best]),
         surround=Surround(shapes[best]),
-        mouth=MouthLook.from_picture(source.frames[best].numpy(), mesh[best]),
+        mouth=MouthLook.from_picture(source.frames[opened].numpy(), mesh[opened]),
         lids=LidLook.from_picture(source.frames[best].numpy(), mesh[best]),
-        lip_borders=lip_borders(source.frames[best].numpy(), mesh[best]),
+        lip_borders=lip_borders(source.frames[opened].numpy(), mesh[opened]),
         corners=corners,
         region=region,
         map_shape=(max(2, round(region[0] * scale)), max(2, round(region[1] * scale))),
@@ -77,6 +78,25 @@ def build_avatar(engine: Engine, source: Source, tracked: Tracked, options: Avat
 def mouth_gap(shapes: Floats) -> Floats:
     """Distance in cm between the inner lips in the middle of the mouth (B,) of faces (B, 468, 3) in cm."""
     return np.linalg.norm(shapes[:, UPPER_LIP[3, 5]] - shapes[:, LOWER_LIP[3, 5]], axis=-1)
+
+
+def _eye_opening(shapes: Floats) -> Floats:
+    """Mean distance in cm between the lids (B,)."""
+    return np.mean(shapes[:, UPPER_LID, 1] - shapes[:, LOWER_LID, 1], axis=(1, 2))
+
+
+def _clearest_frame(angles: Floats, gap: Floats, eyes: Floats) -> int:
+    """The frame that shows the face best: ahead, mouth closed, eyes open."""
+    closed_eyes = np.maximum(float(np.median(eyes)) - eyes, 0)
+    return int(np.argmin(np.abs(angles[:, :2]).sum(axis=1) / 10 + gap + 5 * closed_eyes))
+
+
+def _frame_with_open_mouth(angles: Floats, gap: Floats, clearest: int) -> int:
+    """The frame that shows teeth and the lips' inner borders best; the clearest one when none does."""
+    turned = np.abs(angles[:, :2]).sum(axis=1)
+    usable = (gap < TALKING_CM) & (turned < turned[clearest] + 10)
+    widest = int(np.argmax(np.where(usable, gap, -1)))
+    return widest if usable[widest] else clearest
 
 
 def face_width(mesh: Floats) -> Floats:

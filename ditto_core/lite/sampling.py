@@ -21,7 +21,7 @@ Picture = NDArray[np.uint8]
 _HALF_WAY = np.array([-1, 9, 9, -1], np.float32) / 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HalfPixels:
     """A part of a picture at half-pixel spacing: sample (2i, 2j) is pixel (top + i, left + j)."""
 
