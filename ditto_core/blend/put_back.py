@@ -25,7 +25,7 @@ def put_back(crops: FaceCrops, options: BlendOptions | None = None) -> Frames:
     keypoints = crops.keypoints
     originals = GatheredSequence(keypoints.avatar.frames, keypoints.source_index)
     border = feathered_border(crops.mask.shape, options.feather)
-    alpha: Weights = np.float32(options.amount) * crops.mask.numpy() * border
+    alpha: Weights = np.asarray(crops.mask.numpy() * border * options.amount, np.float32)
 
     def compute(start: int, stop: int) -> Tensor:
         faces = crops.images[start:stop].numpy()
@@ -92,4 +92,4 @@ def _blend_at(
     target = picture[top:bottom, left:right]
     weight = np.ascontiguousarray(alpha[inside])
     rest = np.subtract(1, weight, dtype=np.float32)
-    target[:] = cv2.blendLinear(np.ascontiguousarray(face[inside]), target.copy(), weight, rest)
+    target[:] = cv2.blendLinear(np.ascontiguousarray(face[inside]), np.array(target), weight, rest)
