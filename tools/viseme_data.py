@@ -12,7 +12,7 @@ import tempfile
 import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import gcd
 from pathlib import Path
 
@@ -215,10 +215,23 @@ def _say_espeak(text: str, voice: Voice) -> Speech:
     times = [*np.maximum.accumulate(starts.clip(0, seconds)).tolist(), seconds]
     phones = [Phone(0.0, times[0], "sil")]
     for (name, _), (start, stop) in zip(events, pairwise(times), strict=True):
-        # A nameless event is a pause, or if it is short only a mark within speech.
-        unnamed = "sil" if stop - start > 0.06 else phones[-1].viseme
-        phones += _split(visemes_of_ipa(name) or [unnamed], start, stop)
-    return Speech(_at_16k(samples, _espeak().sample_rate), tuple(p for p in phones if p.stop > p.start))
+        phones += _split(visemes_of_ipa(name) or ["sil"], start, stop)
+    phones = _without_marks([phone for phone in phones if phone.stop > phone.start])
+    return Speech(_at_16k(samples, _espeak().sample_rate), tuple(phones))
+
+
+def _without_marks(phones: list[Phone]) -> list[Phone]:
+    """Nameless events are pauses, but short ones between sounds only marks: the sound before goes on."""
+    joined: list[Phone] = []
+    for viseme, group in groupby(phones, key=lambda phone: phone.viseme):
+        run = list(group)
+        whole = Phone(run[0].start, run[-1].stop, viseme)
+        last = run[-1] is phones[-1]
+        if viseme == "sil" and joined and not last and whole.stop - whole.start < 0.06:
+            joined[-1] = Phone(joined[-1].start, whole.stop, joined[-1].viseme)
+        else:
+            joined += [whole] if viseme == "sil" else run
+    return joined
 
 
 def _split(visemes: list[str], start: float, stop: float) -> list[Phone]:
