@@ -7,7 +7,7 @@ from typing import cast
 import numpy as np
 import pytest
 import torch
-from helpers.golden import Golden, assert_within
+from helpers.golden import Golden, assert_picture, assert_within
 from helpers.seeded_weights import fill_, seeded_input
 from torch import Tensor, nn
 
@@ -77,4 +77,4 @@ def test_the_whole_offline_path():
         render = decode(warp(volume, x_s[i : i + 1], x_d[i : i + 1]))[0].permute(1, 2, 0) * 255
         assert_within(render[::8, ::8], RECORDED[f"out.f{i}.render"], 0.25)
         finished = composite(frame, np.ascontiguousarray(render), mask, RECORDED["in.M_c2o"].numpy())
-        assert_within(torch.from_numpy(finished), RECORDED.warped(f"f{i}.composite"), 2)
+        assert_picture(torch.from_numpy(finished), RECORDED.warped(f"f{i}.composite"), levels=2)

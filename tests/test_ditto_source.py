@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from helpers.golden import Golden, assert_relative, assert_within, table
+from helpers.golden import Golden, assert_picture, assert_relative, assert_within, table
 from helpers.seeded_weights import seeded_input
 from torch import Tensor
 
@@ -90,7 +90,7 @@ def test_106_and_203_landmarks():
     image, box = picture(recorded["in.img"]), recorded["in.bbox"].numpy()
     blob, matrix = faces.input_106(image, box)
     assert_within(tensor(matrix), recorded["out.M106"], 1e-3)
-    assert_within(blob[:, :, ::8, ::8], recorded.warped("blob106"), 1)
+    assert_picture(blob[:, :, ::8, ::8], recorded.warped("blob106"))
     points = faces.landmarks_106(image, box, says(recorded["in.fc1"]))
     assert_within(tensor(points), recorded["out.lmk106"], 1e-3)
 
@@ -180,7 +180,7 @@ def test_cropped_pictures(name: str, side: int, options: AvatarOptions):
     image, points = picture(recorded["in.img"]), recorded["in.lmk"].numpy()
     assert_within(source.to_crop(points, side, options)[0], recorded[f"out.{name}.M_o2c"], 1e-3)
     crop = source.cut(image, points, side, options)
-    assert_within(tensor(crop.image), recorded.warped(f"{name}.img_crop"), 1)
+    assert_picture(tensor(crop.image), recorded.warped(f"{name}.img_crop"))
 
 
 def networks(recorded: Golden) -> source.OfficialFaces:
@@ -205,7 +205,7 @@ def test_the_whole_chain(name: str, options: AvatarOptions, monkeypatch: pytest.
     result = source.crop_source(picture(recorded["in.img"]), networks(recorded), options, previous)
     assert_within(tensor(result.landmarks), recorded[f"out.{name}.lmk203"], 1e-3)
     assert_within(tensor(result.crop.to_original), recorded[f"out.{name}.M_c2o"], 1e-3)
-    assert_within(tensor(result.crop.image[::8, ::8]), recorded.warped(f"{name}.img_crop"), 1)
+    assert_picture(tensor(result.crop.image[::8, ::8]), recorded.warped(f"{name}.img_crop"))
 
 
 def test_the_networks_input():

@@ -47,3 +47,15 @@ def assert_within(ours: Tensor, recorded: Tensor, tolerance: float) -> None:
     """Same shape, and no value off by more than `tolerance`."""
     assert ours.shape == recorded.shape
     assert (ours.double() - recorded.double()).abs().max().item() <= tolerance
+
+
+def assert_picture(ours: Tensor, recorded: Tensor, levels: int = 1) -> None:
+    """Same shape, and no value off by more than `levels` of 255.
+
+    OpenCV 4 samples at 1/32 pixel: where a position lies half way between two steps, the last digit of a
+    matrix decides, so there one value in 200 may be off by more.
+    """
+    assert ours.shape == recorded.shape
+    off = (ours.double() - recorded.double()).abs() > levels
+    allowed = off.numel() // 200 if cv2.__version__.startswith("4.") else 0
+    assert off.sum().item() <= allowed
