@@ -58,6 +58,13 @@ def test_any_open_mouth_can_be_closed(gap):
     assert closed[152, 1] == pytest.approx(REST[152, 1], abs=0.25 * gap)
 
 
+def test_a_rounded_mouth_is_closed_to_its_usual_width():
+    rounded = moved(open=0.5, wide=-1)
+    widths = [face[291, 0] - face[61, 0] for face in (rounded, BASIS.close(rounded[None])[0], REST)]
+    assert widths[0] < 0.8 * widths[2]
+    assert widths[1] == pytest.approx(widths[2], rel=0.08)
+
+
 @pytest.mark.parametrize("opening", [0.2, 0.6, 1.0, 1.8])
 def test_lips_part_by_what_is_asked_for(opening):
     assert gaps(moved(open=opening)).max() - gaps(REST).max() == pytest.approx(opening, rel=0.08)

@@ -33,6 +33,8 @@ JAW_SHARE, LOWER_SHARE, UPPER_SHARE = 0.66, 0.16, 0.18
 CLOSE_DOWN, CLOSE_UP = 0.22, 0.78
 # The jaw turns about an axis through the ears: its y and z.
 HINGE_Y, HINGE_Z = 0.3, -2.5
+# Of the difference in width to the mouth at rest, what is undone when a mouth is closed.
+UNROUND = 0.8
 # Gap between lips that count as closed.
 CLOSED_GAP = 0.03
 
@@ -46,14 +48,17 @@ class FaceBasis:
     """Weights on the 468 vertices, computed once for a person from one frame.
 
     jaw, lower, upper: (468,) how far a vertex follows the jaw, the lower and the upper lip, 0..1. fields:
-    (F, 468, 3) displacement in cm at full strength, in the order of `_field_strengths`. hinge_reach: distance
-    from the jaw's axis to the lower lip in cm.
+    (F, 468, 3) displacement in cm at full strength, in the order of `_field_strengths`. widening: (468,) how
+    far a vertex moves sideways with the mouth's corners, which at rest are half_width cm from the middle.
+    hinge_reach: distance from the jaw's axis to the lower lip in cm.
     """
 
     jaw: Floats
     lower: Floats
     upper: Floats
     fields: Floats
+    widening: Floats
+    half_width: float
     hinge_reach: float
 
     @classmethod
@@ -67,21 +72,23 @@ class FaceBasis:
                 _stretching(shape),
                 _pressing(),
                 _tucking(upper),
-                _raising(upper),
-                _browsing(shape),
+                _raising_upper_lip(upper),
+                _raising_brows(shape),
                 _smiling(shape),
             ]
         )
         reach = float(shape[14, 2]) - HINGE_Z
-        return cls(jaw, lower, upper, fields.astype(np.float32), reach)
+        half_width = float(half_widths(shape[None])[0])
+        return cls(jaw, lower, upper, fields.astype(np.float32), _widening(shape), half_width, reach)
 
     def close(self, shapes: Floats) -> Floats:
-        """The faces (B, 468, 3) with their mouths shut."""
+        """The faces (B, 468, 3) with their mouths shut, and neither rounded nor stretched by a sound."""
         upper_y, lower_y = shapes[:, UPPER_LIP[3], 1], shapes[:, LOWER_LIP[3], 1]
         gap = np.maximum(0, upper_y - lower_y - CLOSED_GAP)[:, None, :]
         gap[..., [0, -1]] = 0
         widest = gap.max(axis=(1, 2))[:, None]
         shut = np.array(shapes)
+        shut[..., 0] += UNROUND * (self.half_width - half_widths(shapes))[:, None] * self.widening
         above_seam = shapes[..., 1] > shapes[:, [14], 1]
         shut[..., 1] += 0.9 * CLOSE_UP * widest * self.jaw - 0.12 * widest * self.upper * above_seam
         shut[:, UPPER_LIP, 1] = shapes[:, UPPER_LIP, 1] - CLOSE_DOWN * gap * (0.6 + 0.4 * ROW_DEPTH)
@@ -152,6 +159,11 @@ def _widening(shape: Floats) -> Floats:
     return np.sign(x) * np.minimum(1, np.abs(x) / half_width) * near
 
 
+def half_widths(shapes: Floats) -> Floats:
+    """Half the distance in cm between the corners of the mouth (B,)."""
+    return (shapes[:, 291, 0] - shapes[:, 61, 0]) / 2
+
+
 def _rounding(shape: Floats) -> Floats:
     x, y, half_width = _mouth_frame(shape)
     field = np.zeros((VERTICES, 3), np.float32)
@@ -203,13 +215,13 @@ def _tucking(upper: Floats) -> Floats:
     return field
 
 
-def _raising(upper: Floats) -> Floats:
+def _raising_upper_lip(upper: Floats) -> Floats:
     field = np.zeros((VERTICES, 3), np.float32)
     field[:, 1] = 0.10 * upper
     return field
 
 
-def _browsing(shape: Floats) -> Floats:
+def _raising_brows(shape: Floats) -> Floats:
     field = np.zeros((VERTICES, 3), np.float32)
     field[:, 1] = 0.35 * np.exp(-(((shape[:, 1] - shape[BROWS, 1].mean()) / 1.1) ** 2))
     field[FACE_OVAL] = 0

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .basis import smoothstep
 from .geometry import ABOVE_CREASE, EYE_CORNERS, LIPS, LOWER_LID, LOWER_LIP, UPPER_LIP, Floats, Ints
 from .lids import LidLook, paint_lid
 from .mouth import MouthLook, paint_mouth
@@ -103,5 +104,4 @@ def _soft_box(width: int, height: int, margin: float) -> Floats:
     """A weight (height, width) that rises from 0 at the border to 1 over `margin` pixels."""
     across = np.minimum(np.arange(width) + 0.5, width - np.arange(width) - 0.5)
     down = np.minimum(np.arange(height) + 0.5, height - np.arange(height) - 0.5)
-    ramp = np.clip(np.minimum(down[:, None], across) / max(margin, 1), 0, 1)
-    return (ramp * ramp * (3 - 2 * ramp)).astype(np.float32)
+    return smoothstep(np.minimum(down[:, None], across) / max(margin, 1)).astype(np.float32)

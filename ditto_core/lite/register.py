@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,7 +14,7 @@ from ..errors import FaceNotFoundError
 from ..face.crop import crop_to_original
 from ..face.track import Tracked
 from .avatar import LiteAvatar
-from .basis import FaceBasis
+from .basis import FaceBasis, half_widths
 from .geometry import LOWER_LID, LOWER_LIP, UPPER_LID, UPPER_LIP, VERTICES, Floats, place
 from .lids import LidLook
 from .lip_border import lip_borders
@@ -44,6 +46,9 @@ def build_avatar(engine: Engine, source: Source, tracked: Tracked, options: Avat
     _check_angle(angles[:, 0], source.name)
     best = _clearest_frame(angles, gap, _eye_opening(shapes))
     opened = _frame_with_open_mouth(angles, gap, best)
+    # A video's clearest frame may round its lips: their usual width is that of all frames.
+    usual_width = float(np.median(half_widths(shapes)))
+    basis = replace(FaceBasis.from_shape(shapes[best]), half_width=usual_width)
     height, width = source.frames.shape[:2]
     outer = placement.to_px(rings(shapes))[:, LAST_RING - VERTICES, :2]
     corners, region = rendered_region(outer, height, width)
@@ -64,7 +69,7 @@ def build_avatar(engine: Engine, source: Source, tracked: Tracked, options: Avat
         crop_size=CROP_SIZE,
         notes=_notes(tracked, angles[:, 0], gap, face_width(mesh)),
         mesh=tracked.landmarks,
-        basis=FaceBasis.from_shape(shapes[best]),
+        basis=basis,
         surround=Surround(shapes[best]),
         mouth=MouthLook.from_picture(source.frames[opened].numpy(), mesh[opened]),
         lids=LidLook.from_picture(source.frames[best].numpy(), mesh[best]),
