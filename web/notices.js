@@ -24,7 +24,10 @@ function addNoticeWidget(node) {
 function show(node, notices) {
   const text = notices?.join("\n").trim() ?? "";
   const existing = node.widgets?.find((widget) => widget.name === WIDGET);
-  if (!text && !existing) return;
+  if (!text) {
+    if (existing) node.removeWidget(existing);
+    return;
+  }
   (existing ?? addNoticeWidget(node)).value = text;
   const [width, height] = node.computeSize();
   node.setSize([Math.max(width, node.size[0]), Math.max(height, node.size[1])]);

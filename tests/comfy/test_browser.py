@@ -114,6 +114,17 @@ def test_a_workflow_loads_runs_and_shows_its_video(
     assert page.complaints == []
 
 
+def test_a_notice_goes_when_there_is_nothing_to_say(page: Any) -> None:
+    engine = {"class_type": "DittoLoadEngine", "inputs": {"engine": "auto"}}
+    shown = {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}}
+    page.evaluate("graph => app.loadApiJson(graph, 'engine')", {"1": engine, "2": shown})
+    assert page.evaluate(RUN) == "success"
+    assert len(page.evaluate(NOTICES)) == 1
+    page.evaluate("() => { app.graph.getNodeById(1).widgets[0].value = 'lite' }")
+    assert page.evaluate(RUN) == "success"
+    assert page.evaluate(NOTICES) == []
+
+
 @pytest.mark.parametrize(("name", "node"), [("quick_start", "DittoTalkingHead"), ("stages", "DittoWarp3D")])
 def test_the_template_browser_opens_a_workflow(page: Any, name: str, node: str) -> None:
     page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
