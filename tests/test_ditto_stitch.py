@@ -106,8 +106,9 @@ def test_piece_by_piece_is_the_same(name: str):
     stitch = stitcher(case)
     for start, stop in ((0, 1), (1, 4)):
         rows = slice(start, stop)
-        piece = Controls(**{key: value[rows] for key, value in vars(ctrl).items()})
-        _, x_d = stitch(driving().take(rows), index[rows], piece, None if blink is None else blink[rows])
+        _, x_d = stitch(
+            driving().take(rows), index[rows], ctrl.take(rows), None if blink is None else blink[rows]
+        )
         assert_relative(x_d, RECORDED[f"out.{name}.x_d"][rows])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -61,6 +61,10 @@ class Controls:
 
     def __len__(self) -> int:
         return len(self.fade)
+
+    def take(self, rows: slice) -> Controls:
+        """The controls of some of the frames."""
+        return Controls(**{part.name: getattr(self, part.name)[rows] for part in fields(self)})
 
 
 def fade_alphas(count: int, fade_in: int, fade_out: int) -> Tensor:
