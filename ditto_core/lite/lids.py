@@ -12,11 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .basis import smoothstep
-from .geometry import ABOVE_CREASE, EYE_CORNERS, LID_CREASE, UPPER_LID, Floats, transposed
+from .geometry import (
+    ABOVE_CREASE,
+    BELOW_LID,
+    EYE_CORNERS,
+    LID_CREASE,
+    LOWER_LID,
+    UPPER_LID,
+    Floats,
+    transposed,
+)
 from .sampling import colours_at
 
 # The lid's skin looks like the skin this far from the crease towards the brow.
 SKIN_AT = 0.5
+# A closed lid comes out of the brow's shadow: it takes this share of its colour from below the eye.
+LIT_SHARE = 0.2
 # Where between crease (0) and lashes (1) the paint begins to cover and covers fully.
 PAINT_FROM, PAINT_FULL = -0.25, 0.3
 PAINT_STRENGTH = 0.9
@@ -39,7 +50,10 @@ class LidLook:
         eye_width = float(np.linalg.norm(points[EYE_CORNERS[0, 1]] - points[EYE_CORNERS[0, 0]]))
         blur = 0.04 * eye_width
         crease = points[LID_CREASE]
-        skin = colours_at(picture, crease + SKIN_AT * (points[ABOVE_CREASE] - crease), blur)
+        below = points[BELOW_LID]
+        shaded = colours_at(picture, crease + SKIN_AT * (points[ABOVE_CREASE] - crease), blur)
+        lit = colours_at(picture, below + (below - points[LOWER_LID]), blur)
+        skin = shaded + LIT_SHARE * (lit - shaded)
         along = np.concatenate([skin[:, :1], skin, skin[:, -1:]], axis=1)
         skin = (along[:, :-2] + along[:, 1:-1] + along[:, 2:]) / 3
         edge = colours_at(picture, points[UPPER_LID], blur)
