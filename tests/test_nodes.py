@@ -13,17 +13,13 @@ import av
 import numpy as np
 import pytest
 import torch
+from helpers.stub_api import ComboInput, NumberInput, VideoComponents, VideoFromComponents, Widget
 from helpers.stub_host import (
     CORE_INPUTS,
     NOTES,
     ROOT,
-    ComboInput,
     InterruptProcessingException,
-    NumberInput,
     StubHost,
-    VideoComponents,
-    VideoFromComponents,
-    Widget,
     api_form,
 )
 from PIL import Image

@@ -1,23 +1,16 @@
-"""A small stand-in for ComfyUI: enough of its modules to import the pack's nodes and run graphs in-process.
-
-It covers what the nodes use of the V3 API that ComfyUI 0.3.64 and newer releases share, and is strict
-about it: an input with an argument that ComfyUI does not know fails here as well.
-"""
+"""A small stand-in for ComfyUI: enough of its modules to import the nodes and run graphs in-process."""
 
 from __future__ import annotations
 
 import importlib.util
 import sys
 from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import av
-import numpy as np
 import torch
+from helpers import stub_api as api
 
 ROOT = Path(__file__).parents[2]
 PACK = "ditto_pack"
@@ -30,180 +23,6 @@ class InterruptProcessingException(BaseException):
 
 class GraphError(AssertionError):
     """A graph ComfyUI's validation would refuse."""
-
-
-# The schema ------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Input:
-    """A socket, or a widget's common part."""
-
-    id: str
-    display_name: str | None = None
-    optional: bool = False
-    tooltip: str | None = None
-    lazy: bool | None = None
-    io_type: str = ""
-
-
-@dataclass
-class Widget(Input):
-    """An input with a value of its own."""
-
-    default: Any = None
-
-
-@dataclass
-class NumberInput(Widget):
-    """INT and FLOAT."""
-
-    min: float | None = None
-    max: float | None = None
-    step: float | None = None
-    control_after_generate: bool | None = None
-
-    def refusal(self, value: Any) -> str | None:
-        wanted = (int,) if self.io_type == "INT" else (int, float)
-        if not isinstance(value, wanted) or isinstance(value, bool):
-            return f"{value!r} is no {self.io_type}"
-        low, high = self.min, self.max
-        inside = (low is None or value >= low) and (high is None or value <= high)
-        return None if inside else f"{value} is outside {low}..{high}"
-
-
-@dataclass
-class BooleanInput(Widget):
-    """BOOLEAN."""
-
-    def refusal(self, value: Any) -> str | None:
-        return None if isinstance(value, bool) else f"{value!r} is no BOOLEAN"
-
-
-@dataclass
-class ComboInput(Widget):
-    """COMBO. ComfyUI 0.3.64 does not check its value, so neither does this."""
-
-    options: list[str] = field(default_factory=list)
-
-    def refusal(self, _value: Any) -> str | None:
-        return None
-
-
-class MultiInput(Input):
-    """A socket that takes several types."""
-
-    def __init__(self, id: str, types: list[Any], **arguments: Any) -> None:
-        super().__init__(id, **arguments)
-        self.io_type = ",".join(kind.io_type for kind in types)
-
-
-@dataclass
-class Output:
-    """An output socket."""
-
-    id: str | None = None
-    display_name: str | None = None
-    tooltip: str | None = None
-    is_output_list: bool = False
-    io_type: str = ""
-
-
-@dataclass
-class Schema:
-    """A node's description."""
-
-    node_id: str
-    display_name: str | None = None
-    category: str = "sd"
-    inputs: list[Input] = field(default_factory=list)
-    outputs: list[Output] = field(default_factory=list)
-    hidden: list[str] = field(default_factory=list)
-    description: str = ""
-    is_output_node: bool = False
-    not_idempotent: bool = False
-
-
-class NodeOutput:
-    """What `execute` returns."""
-
-    def __init__(self, *args: Any, ui: Any = None, expand: Any = None, block_execution: str | None = None):
-        self.args = args
-        self.ui = ui
-
-
-class ComfyNode:
-    """Base of the nodes."""
-
-
-class ComfyExtension:
-    """Base of the extension."""
-
-
-def _kind(io_type: str, input_class: Callable[..., Any] = Input) -> Any:
-    def new_input(*args: Any, **arguments: Any) -> Input:
-        made = input_class(*args, **arguments)
-        made.io_type = io_type
-        return made
-
-    def new_output(*args: Any, **arguments: Any) -> Output:
-        made = Output(*args, **arguments)
-        made.io_type = io_type
-        return made
-
-    return SimpleNamespace(io_type=io_type, Input=new_input, Output=new_output)
-
-
-# Media -----------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class VideoComponents:
-    """A video in memory."""
-
-    images: torch.Tensor
-    frame_rate: Fraction
-    audio: dict[str, Any] | None = None
-
-
-class VideoFromFile:
-    """A video in a file."""
-
-    def __init__(self, file: str) -> None:
-        self._file = file
-
-    def get_stream_source(self) -> str:
-        return self._file
-
-    def get_dimensions(self) -> tuple[int, int]:
-        with av.open(self._file) as container:
-            return container.streams.video[0].width, container.streams.video[0].height
-
-    def get_duration(self) -> float:
-        with av.open(self._file) as container:
-            return (container.duration or 0) / av.time_base
-
-    def get_components(self) -> VideoComponents:
-        with av.open(self._file) as container:
-            rate = container.streams.video[0].average_rate or Fraction(25)
-            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-        return VideoComponents(torch.from_numpy(np.stack(frames)) / 255, Fraction(rate))
-
-
-class VideoFromComponents:
-    """A video made from images; ComfyUI 0.3.64 has no stream for it."""
-
-    def __init__(self, components: VideoComponents) -> None:
-        self._components = components
-
-    def get_components(self) -> VideoComponents:
-        return self._components
-
-    def get_stream_source(self) -> str:
-        raise ValueError("Could not determine output format")
-
-
-# The host --------------------------------------------------------------------------------------------------
 
 
 class StubHost:
@@ -257,10 +76,10 @@ class StubHost:
     def call(self, class_type: str, **inputs: Any) -> tuple[Any, ...]:
         """Execute one node, widgets that are not given at their defaults; its outputs."""
         schema = self.nodes[class_type].define_schema()
-        defaults = {wanted.id: wanted.default for wanted in schema.inputs if isinstance(wanted, Widget)}
+        defaults = {wanted.id: wanted.default for wanted in schema.inputs if isinstance(wanted, api.Widget)}
         with torch.inference_mode():
             given = self.nodes[class_type].execute(**{**defaults, **inputs})
-        assert isinstance(given, NodeOutput)
+        assert isinstance(given, api.NodeOutput)
         self.shown = given.ui or {}
         return given.args
 
@@ -287,12 +106,12 @@ class StubHost:
             return [output.io_type for output in self.nodes[class_type].define_schema().outputs]
         return CORE_OUTPUTS.get(class_type, [])
 
-    def _check_value(self, graph: Graph, node_id: str, wanted: Input, value: Any) -> None:
+    def _check_value(self, graph: Graph, node_id: str, wanted: api.Input, value: Any) -> None:
         if _is_link(value):
             given = self.output_types(graph[value[0]]["class_type"])[value[1]]
             if given not in wanted.io_type.split(","):
                 raise GraphError(f"{node_id}.{wanted.id} takes {wanted.io_type}, not {given}")
-        elif not isinstance(wanted, Widget):
+        elif not isinstance(wanted, api.Widget):
             raise GraphError(f"{node_id}.{wanted.id} needs a link")
         elif refusal := wanted.refusal(value):  # type: ignore[attr-defined]
             raise GraphError(f"{node_id}.{wanted.id}: {refusal}")
@@ -309,10 +128,11 @@ class StubHost:
         return module
 
     def _modules(self) -> dict[str, ModuleType]:
-        latest = _module("comfy_api.latest", ComfyExtension=ComfyExtension, io=_io(), ui=_ui())
+        latest = _module("comfy_api.latest", ComfyExtension=api.ComfyExtension)
+        latest.io, latest.ui = api.io_namespace(), api.ui_namespace()  # type: ignore[attr-defined]
         latest.Input = SimpleNamespace(Image=torch.Tensor, Audio=dict, Video=object)  # type: ignore[attr-defined]
         latest.InputImpl = SimpleNamespace(  # type: ignore[attr-defined]
-            VideoFromFile=VideoFromFile, VideoFromComponents=VideoFromComponents
+            VideoFromFile=api.VideoFromFile, VideoFromComponents=api.VideoFromComponents
         )
         management = _module(
             "comfy.model_management",
@@ -401,7 +221,7 @@ def _widget_names(class_type: str, host: StubHost) -> list[str]:
         return list(CORE_INPUTS[class_type])
     names: list[str] = []
     for wanted in host.nodes[class_type].define_schema().inputs:
-        if isinstance(wanted, Widget):
+        if isinstance(wanted, api.Widget):
             names.append(wanted.id)
             if getattr(wanted, "control_after_generate", None):
                 names.append("control_after_generate")
@@ -414,41 +234,6 @@ class _ModelPatcher:
         self.load_device = load_device
         self.offload_device = offload_device
         self.size = size
-
-
-def _io() -> SimpleNamespace:
-    return SimpleNamespace(
-        ComfyNode=ComfyNode,
-        Schema=Schema,
-        NodeOutput=NodeOutput,
-        Custom=_kind,
-        Image=_kind("IMAGE"),
-        Audio=_kind("AUDIO"),
-        Video=_kind("VIDEO"),
-        Int=_kind("INT", NumberInput),
-        Float=_kind("FLOAT", NumberInput),
-        Boolean=_kind("BOOLEAN", BooleanInput),
-        Combo=_kind("COMBO", ComboInput),
-        MultiType=SimpleNamespace(Input=MultiInput),
-    )
-
-
-def _ui() -> SimpleNamespace:
-    class PreviewText:
-        def __init__(self, value: str) -> None:
-            self.value = value
-
-        def as_dict(self) -> dict[str, tuple[str]]:
-            return {"text": (self.value,)}
-
-    class PreviewImage:
-        def __init__(self, image: torch.Tensor, animated: bool = False, cls: type | None = None) -> None:
-            self.count = len(image)
-
-        def as_dict(self) -> dict[str, Any]:
-            return {"images": [{"filename": f"{i}.png"} for i in range(self.count)], "animated": (False,)}
-
-    return SimpleNamespace(PreviewText=PreviewText, PreviewImage=PreviewImage)
 
 
 def _module(name: str, **members: Any) -> ModuleType:
