@@ -106,4 +106,4 @@ def test_the_finished_video_is_in_sync(name: str, tmp_path: Path) -> None:
     still = read_image(portrait).numpy().astype(float)
     away = np.s_[300:, :100]  # lower left of the picture, far from the head
     worst = max(np.abs(picture[away] - still[away]).mean() for picture in pictures)
-    assert worst < 2.5  # compression only
+    assert worst < 4  # compression only

@@ -15,11 +15,6 @@ def smooth(curve: Tensor, deviation: float) -> Tensor:
     return F.conv1d(padded, (kernel / kernel.sum())[None, None])[0, 0]
 
 
-def hold_peaks(curve: Tensor, rows: int) -> Tensor:
-    """The highest value within `rows` rows to either side."""
-    return F.max_pool1d(curve[None, None], 2 * rows + 1, stride=1, padding=rows)[0, 0]
-
-
 def read(curve: Tensor, at: Tensor) -> Tensor:
     """Values between rows, linearly; before the first and after the last row their values."""
     at = at.clamp(0, len(curve) - 1)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from .coefficients import CHANNELS, COLUMN
-from .curves import hold_peaks, ramp, read, smooth, spline
+from .curves import ramp, read, smooth, spline
 from .visemes import ROWS_PER_SECOND, VISEMES
 
 # Mean shapes of the visemes, after class means measured on filmed talking heads; 0 where not named.
@@ -35,6 +35,9 @@ TONGUE = {"TH": 0.35, "DD": 0.25, "SS": 0.15, "LL": 0.35, "RR": 0.10}
 
 STRENGTH = 1.3
 """How much more than the tables the mouth moves: smoothing takes that much away."""
+
+PARTED = 0.4
+"""Least gap in cm while speaking, closures apart: rounded lips part a little too."""
 
 LARGEST_ANGLE = 3.0
 """Degrees the head turns at most; beyond it the warped background shows."""
@@ -72,13 +75,14 @@ def mouth(rows: Tensor) -> dict[str, Tensor]:
     Loudness only opens and shuts the gate: scaling the opening by it agrees less with real mouths.
     """
     silent, gate = _column(rows, "sil"), _gate(rows)
-    closed = hold_peaks((1.5 * smooth(_column(rows, "PP"), 2)).clamp(max=1), 1) * gate
-    tucked = hold_peaks((1.4 * smooth(_column(rows, "FF"), 2.2)).clamp(max=1), 1) * gate
+    closed = (2 * smooth(_column(rows, "PP"), 1.5)).clamp(max=1) * gate
+    tucked = (1.4 * smooth(_column(rows, "FF"), 2.2)).clamp(max=1) * gate
 
     # Short pauses keep the lips apart, long ones let them close.
     near = (4 * smooth(1 - silent, 12)).clamp(max=1) * (1.6 * smooth(1 - silent, 30)).clamp(max=1)
     gap = smooth(_mixed(rows, OPEN) + silent * 0.65 * near, 4)
-    gap = (gap + 0.6 * (gap - smooth(gap, 15))).clamp(min=0) * gate * STRENGTH
+    gap = (gap + 0.6 * (gap - smooth(gap, 15))) * STRENGTH
+    gap = gap.maximum(PARTED * smooth(1 - silent, 4)) * gate
     return {
         "open": gap * (1 - 0.98 * closed) * (1 - 0.55 * tucked) + 0.22 * tucked * (1 - closed),
         "wide": smooth(_mixed(rows, WIDE), 6) * gate * STRENGTH * (1 - 0.5 * closed),
