@@ -28,7 +28,7 @@ from .data import FaceChoice, as_fps
 from .demo import demo
 from .doctor import Finding, examine
 from .engines import AUTO, ENGINE_NAMES
-from .errors import DittoError, InputError, Interrupted
+from .errors import DittoError, Interrupted
 from .host import Host
 from .talking_head import TalkOptions, talk
 
@@ -201,9 +201,6 @@ def _fail(error: Exception, told: str, code: int) -> int:
 
 
 def _talk(arguments: argparse.Namespace) -> int:
-    for given in (arguments.source, arguments.audio):
-        if Path(given).exists() and Path(arguments.output).exists() and arguments.output.samefile(given):
-            raise InputError(f"--output is {given} itself, which would be lost; choose another name.")
     begun = time.perf_counter()
     with closing(ConsoleHost(arguments.quiet)) as host:
         path = talk(

@@ -24,6 +24,7 @@ from .data import (
 )
 from .engine import Engine
 from .engines import AUTO, load_engine
+from .errors import InputError
 from .host import Host
 from .media.sound import as_audio, read_audio
 from .media.source import as_source, open_source
@@ -70,18 +71,27 @@ def talk(
 ) -> Path:
     """Make the person in `source` speak `audio` and write the video to `output`.
 
-    source: a path to a picture or video, or RGB uint8 pixels (H, W, 3) or (S, H, W, 3). audio: a path, or
-    samples (T,) or (C, T) with their rate. fps, seed and max_size override the same fields of `options`.
+    source: a path to a picture or video, or RGB uint8 pixels (H, W, 3) or (S, H, W, 3), a clip at `fps`.
+    audio: a path, or samples (T,) or (C, T) with their rate. fps, seed and max_size override the same fields
+    of `options`.
     Returns the path written. Raises a `DittoError` that says what to do when something cannot be used.
     """
     host = host or Host()
     options = _with_overrides(options or TalkOptions(), fps, seed, max_size)
-    opened = (
-        open_source(source, options.motion.fps) if isinstance(source, (str, PathLike)) else as_source(source)
-    )
+    _check_output(Path(output), source, audio)
+    rate = options.motion.fps
+    opened = open_source(source, rate) if isinstance(source, (str, PathLike)) else as_source(source, rate)
     sound = read_audio(audio) if isinstance(audio, (str, PathLike)) else as_audio(*audio)
     frames = render(load_engine(engine, host), opened, sound, options, host)
     return write_video(frames, output, options.video, host)
+
+
+def _check_output(output: Path, *inputs: object) -> None:
+    """Refuse to overwrite what is being read."""
+    files = [Path(str(given)) for given in inputs if isinstance(given, (str, PathLike))]
+    for file in files:
+        if file.exists() and output.exists() and output.samefile(file):
+            raise InputError(f"The output {file} is an input too and would be lost; choose another name.")
 
 
 def _with_overrides(

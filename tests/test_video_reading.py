@@ -403,3 +403,10 @@ def test_looping_a_stream_that_cannot_seek_opens_it_again(tmp_path: Path, monkey
     assert numbers_of(mirrored[:]) == [*range(60), *reversed(range(60))]
     numbers = [number for batch in mirrored.batches(8) for number in numbers_of(batch)]
     assert numbers == [*range(60), *reversed(range(60))]
+
+
+def test_a_text_is_no_video(tmp_path: Path) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("It was a dark and stormy night.\n" * 50)
+    with pytest.raises(MediaError, match="no moving picture"):
+        open_source(text, FPS)

@@ -60,6 +60,10 @@ class Timeline:
         return max(bisect_right(self.times, self.times[0] + seconds / self.time_base) - 1, 0)
 
 
+# What FFmpeg would draw as pictures though nobody filmed it: text.
+_NO_VIDEO = ("tty",)
+
+
 def open_video(path: str | PathLike[str]) -> tuple[InputContainer, VideoStream]:
     """Open the file and its first moving picture (cover art is none)."""
     try:
@@ -67,7 +71,7 @@ def open_video(path: str | PathLike[str]) -> tuple[InputContainer, VideoStream]:
     except (FFmpegError, OSError) as error:
         raise unreadable(path, error) from error
     for stream in container.streams.video:
-        if not _is_cover_art(stream):
+        if not _is_cover_art(stream) and container.format.name not in _NO_VIDEO:
             stream.thread_type = "AUTO"
             return container, stream
     container.close()
