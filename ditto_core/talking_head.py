@@ -86,9 +86,9 @@ def talk(
     return write_video(frames, output, options.video, host)
 
 
-def _check_output(output: Path, *inputs: object) -> None:
+def _check_output(output: Path, *inputs: PathOrPixels | PathOrSound) -> None:
     """Refuse to overwrite what is being read."""
-    files = [Path(str(given)) for given in inputs if isinstance(given, (str, PathLike))]
+    files = [Path(given) for given in inputs if isinstance(given, (str, PathLike))]
     for file in files:
         if file.exists() and output.exists() and output.samefile(file):
             raise InputError(f"The output {file} is an input too and would be lost; choose another name.")
