@@ -1,0 +1,156 @@
+"""Reads the published configuration pickles without running anything they could bring along.
+
+A pickle is a program. This reader knows plain containers, numbers, texts and NumPy arrays and refuses
+everything else; arrays are built from their bytes here, not by NumPy's own unpickling.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import re
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ModelError
+
+LARGEST = 16 * 2**20
+"""Bytes; the published files have 31 kB."""
+
+_PLAIN = (str, int, float, bool, bytes, type(None))
+_NUMBER_TYPE = re.compile(r"[fiu][1248]|b1")
+
+
+def read_config(path: str | PathLike[str]) -> dict[str, Any]:
+    """The content of a `*.pkl` configuration: plain containers, numbers, texts and NumPy arrays.
+
+    Raises `ModelError` for a file that is missing, damaged, or holds anything else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"The configuration {path.name} is missing from {path.parent}.")
+    if path.stat().st_size > LARGEST:
+        raise ModelError(
+            f"The configuration {path} has {path.stat().st_size} bytes; the published ones have 31 kB. "
+            "Download it again."
+        )
+    try:
+        config = _resolved(_Reader(io.BytesIO(path.read_bytes())).load())
+    except _RefusedError as error:
+        raise ModelError(
+            f"The configuration {path} holds {error}, which a configuration does not need and which may "
+            "run code. It was not opened; download the published file again."
+        ) from error
+    except Exception as error:  # damaged bytes raise almost anything
+        raise ModelError(
+            f"The configuration {path} ({path.stat().st_size} bytes) is damaged or no configuration: "
+            f"{error or type(error).__name__}. Download it again."
+        ) from error
+    if not isinstance(config, dict):
+        raise ModelError(f"The configuration {path} holds no named settings. Download it again.")
+    return cast(dict[str, Any], config)
+
+
+class _RefusedError(Exception):
+    """The name of something a configuration must not hold."""
+
+
+class _Type:
+    """A NumPy type as a pickle describes it: a code, then its byte order."""
+
+    def __init__(self, code: Any) -> None:
+        self.code = code
+        self.order = "="
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.order = state[1]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        if not isinstance(self.code, str) or not _NUMBER_TYPE.fullmatch(self.code):
+            raise _RefusedError(f"an array of type {self.code!r}")
+        if self.order not in ("<", ">", "|", "="):
+            raise ValueError(f"byte order {self.order!r}")
+        return cast(Any, np.dtype(self.code)).newbyteorder(self.order)
+
+
+class _Array:
+    """A NumPy array as a pickle describes it; `numpy()` makes it one."""
+
+    def __init__(self, *described: Any) -> None:
+        self.shape, self.type, self.fortran, self.data = described or ((), None, False, b"")
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, self.shape, self.type, self.fortran, self.data = state
+
+    def numpy(self) -> NDArray[Any]:
+        if not isinstance(self.type, _Type):
+            raise ValueError("an array without a type")
+        kind: Any = self.type.dtype  # NumPy's stubs leave byte orders untyped
+        flat: Any = np.frombuffer(self.data, kind)
+        if math.prod(self.shape) != len(flat):
+            raise ValueError(f"{len(flat)} values for an array of shape {self.shape}")
+        return flat.reshape(self.shape, order="F" if self.fortran else "C").astype(kind.newbyteorder("="))
+
+
+def _new_array(_class: object, _shape: object, _code: object) -> _Array:
+    return _Array()
+
+
+def _array_from_buffer(data: Any, kind: Any, shape: Any, order: str) -> _Array:
+    return _Array(shape, kind, order == "F", data)
+
+
+def _scalar(kind: Any, data: Any) -> _Array:
+    return _Array((), kind, False, data)
+
+
+def _type(code: Any, *_copying: Any) -> _Type:
+    return _Type(code)
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    if encoding not in ("latin1", "latin-1"):
+        raise _RefusedError(f"text in {encoding!r}")
+    return text.encode("latin-1")
+
+
+_KNOWN: dict[tuple[str, str], Callable[..., Any] | str] = {
+    ("numpy", "ndarray"): "ndarray",  # named as an argument only: a text cannot be called
+    ("numpy", "dtype"): _type,
+    ("_codecs", "encode"): _latin1,
+}
+for _core in ("numpy.core", "numpy._core"):  # the name depends on the NumPy that wrote the file
+    _KNOWN[f"{_core}.multiarray", "_reconstruct"] = _new_array
+    _KNOWN[f"{_core}.multiarray", "scalar"] = _scalar
+    _KNOWN[f"{_core}.numeric", "_frombuffer"] = _array_from_buffer
+
+
+class _Reader(pickle.Unpickler):
+    """An unpickler that knows the names in `_KNOWN` and no others."""
+
+    def find_class(self, module_name: str, global_name: str, /) -> Any:
+        if (module_name, global_name) not in _KNOWN:
+            raise _RefusedError(f"{module_name}.{global_name}")
+        return _KNOWN[module_name, global_name]
+
+
+def _resolved(value: Any) -> Any:
+    """The same with the described arrays made; one number becomes a Python number."""
+    if isinstance(value, _Array):
+        array = value.numpy()
+        return array if array.shape else array.item()
+    if isinstance(value, dict):
+        return {_resolved(key): _resolved(item) for key, item in cast(dict[Any, Any], value).items()}
+    if isinstance(value, (list, tuple)):
+        items = [_resolved(item) for item in cast(list[Any], value)]
+        return items if isinstance(value, list) else tuple(items)
+    if not isinstance(value, _PLAIN):
+        raise _RefusedError(f"a {type(value).__name__}")
+    return value

@@ -1,0 +1,145 @@
+"""Configuration pickles are read whole, and never run."""
+
+from __future__ import annotations
+
+import builtins
+import pickle
+from collections import OrderedDict
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers.golden import table
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ditto_core.errors import ModelError
+from ditto_core.models.configs import read_config
+
+SAMPLES = Path(__file__).parent / "golden" / "ditto" / "cfg_samples"
+FILES = {
+    "pytorch": SAMPLES / "cfg_pytorch_np2_p4.pkl",
+    "trt": SAMPLES / "cfg_trt_np1_p2.pkl",
+    "trt_online": SAMPLES / "cfg_trt_online_np2_p5.pkl",
+}
+WHOLE = FILES["pytorch"].read_bytes()
+
+
+def described(value: Any) -> Any:
+    """The value as `expected.json` describes it, arrays as type, shape and sum."""
+    if isinstance(value, np.ndarray):
+        return {"__ndarray__": [str(value.dtype), list(value.shape), float(value.astype(np.float64).sum())]}
+    if isinstance(value, dict):
+        return {key: described(item) for key, item in value.items()}
+    return [described(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def written(path: Path, content: Any, protocol: int = 4) -> Path:
+    path.write_bytes(pickle.dumps(content, protocol))
+    return path
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_published_structure_in_every_spelling(name: str):
+    expected = table("ditto/cfg_samples/expected")["expected"][name]
+    assert described(read_config(FILES[name])) == expected
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6, dtype=np.float32).reshape(2, 3),
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.arange(4, dtype=">i4"),
+        np.array([True, False]),
+        np.arange(12, dtype=np.int64)[::2],
+    ],
+    ids=["float32", "columns first", "big endian", "bool", "every other"],
+)
+def test_arrays_of_every_protocol(array: np.ndarray, protocol: int, tmp_path: Path):
+    read = read_config(written(tmp_path / "a.pkl", {"array": array}, protocol))["array"]
+    assert np.array_equal(read, array)
+    assert read.dtype == array.dtype.newbyteorder("=")
+    assert read.flags.writeable
+
+
+def test_numpy_numbers_become_numbers(tmp_path: Path):
+    assert read_config(written(tmp_path / "a.pkl", {"n": np.float32(0.5)})) == {"n": 0.5}
+
+
+class Calls:
+    """What a pickle that runs code looks like."""
+
+    def __init__(self, function: Any, *arguments: Any) -> None:
+        self.function, self.arguments = function, arguments
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.function, self.arguments
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (Calls(builtins.eval, "1/0"), r"builtins\.eval|__builtin__\.eval"),
+        (Calls(Path.unlink, Path("x")), "getattr|pathlib"),
+        (OrderedDict(a=1), "OrderedDict"),
+        (np.array(["text"], dtype=object), "type 'O8'"),
+        (np.array([(1, 2.0)], [("a", "i4"), ("b", "f8")]), "type 'V12'"),
+        ({1, 2}, "set"),
+        (Calls("x".encode, "utf-8"), "getattr"),
+    ],
+    ids=["eval", "file", "class", "objects", "records", "set", "method"],
+)
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_anything_else_is_refused_by_name(content: Any, named: str, protocol: int, tmp_path: Path):
+    path = written(tmp_path / "bad.pkl", {"content": content}, protocol)
+    with pytest.raises(ModelError, match=named) as caught:
+        read_config(path)
+    assert str(path) in str(caught.value)
+
+
+def test_what_is_refused_is_not_run(tmp_path: Path):
+    target = tmp_path / "precious"
+    target.write_text("here")
+    with pytest.raises(ModelError, match="may run code"):
+        read_config(written(tmp_path / "bad.pkl", Calls(target.unlink)))
+    assert target.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "0 bytes"),
+        (WHOLE[:-9], "damaged"),
+        (b"<html>not found</html>", "damaged"),
+        (pickle.dumps([1]), "no named"),
+    ],
+    ids=["empty", "cut off", "a web page", "a list"],
+)
+def test_a_damaged_file_is_named(content: bytes, words: str, tmp_path: Path):
+    path = tmp_path / "cfg.pkl"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=words) as caught:
+        read_config(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_or_huge_file_is_named(tmp_path: Path):
+    with pytest.raises(ModelError, match=r"gone\.pkl is missing"):
+        read_config(tmp_path / "gone.pkl")
+    huge = tmp_path / "huge.pkl"
+    with huge.open("wb") as file:
+        file.truncate(17 * 2**20)
+    with pytest.raises(ModelError, match="31 kB"):
+        read_config(huge)
+
+
+@given(place=st.integers(0, len(WHOLE) - 1), byte=st.integers(0, 255))
+def test_a_changed_byte_is_read_or_refused(place: int, byte: int, tmp_path_factory: pytest.TempPathFactory):
+    path = tmp_path_factory.mktemp("changed") / "cfg.pkl"
+    path.write_bytes(WHOLE[:place] + bytes([byte]) + WHOLE[place + 1 :])
+    with suppress(ModelError):
+        assert isinstance(read_config(path), dict)
