@@ -74,12 +74,19 @@ def test_frames_without_a_face_are_bridged(finder: FaceFinder, portrait: Picture
     for gone in (0, 1, 5, 6, 7, 11):
         frames[gone] = BLANK
     tracked = follow(finder, frames)
-    assert tracked.bridged == (0, 1, 5, 6, 7, 11)
+    assert tracked.bridged == tracked.absent == (0, 1, 5, 6, 7, 11)
     assert tracked.jumps == ()
     x = tracked.landmarks[:, NOSE, 0].numpy()
     assert x[:2] == pytest.approx([x[2]] * 2, abs=1)
     assert x[11] == pytest.approx(x[10], abs=1)
     assert np.diff(x[2:11]) == pytest.approx([4] * 8, abs=1)
+
+
+def test_a_blurred_face_is_still_there(finder: FaceFinder, portrait: Picture) -> None:
+    frames = [frame(portrait, 120, 120) for _ in range(4)]
+    frames[2] = np.asarray(cv2.blur(frames[2], (45, 1)))
+    tracked = follow(finder, frames)
+    assert (tracked.bridged, tracked.absent) == ((2,), ())
 
 
 def test_no_face_in_any_frame(finder: FaceFinder) -> None:

@@ -184,6 +184,16 @@ def test_a_video_keeps_its_head_and_loses_its_mouth():
     assert yaw[2] - yaw[0] > 2
 
 
+def test_frames_without_the_person_stay_as_they_are():
+    picture = portrait()
+    grey = np.full_like(picture, 128)
+    video = register(np.stack([picture, grey, picture]), FPS)
+    rendered = render(video, *[{"open": 1.5}] * 3)
+    np.testing.assert_array_equal(rendered[1], grey)
+    assert (rendered[2] != picture).any()
+    assert any("stay as they are" in note for note in video.notes)
+
+
 @pytest.mark.parametrize(
     "change",
     [

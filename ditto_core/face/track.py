@@ -5,7 +5,8 @@ it is searched again: near its last place, and in the whole picture. A face is t
 only when it is within reach of the last place; what is within reach grows while the face is lost. After a
 cut (the whole picture changes) nothing tells who is who, so the face nearest to the last place is taken.
 Both kinds of jump are reported: it may be another person. Frames without the face are bridged from their
-neighbours and reported.
+neighbours and reported; those that show something else where the face was are told apart from those in
+which it was only not recognised, for blur or a turned head.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ SETTLED = 0.04  # a face that moved further, in face sizes, was seen off-centre:
 REACH, REACH_GROWTH = 0.5, 0.25  # in face sizes: for the next frame, and for each frame the face is lost
 RESIZE_LIMIT = 1.6  # a face does not grow or shrink more from one sight to the next
 CUT_CORRELATION = 0.4  # below it two pictures show different scenes
+SAME_CORRELATION = 0.5  # above it a place looks as before
 THUMBNAIL = (32, 32)
 PREVIEW_SIDE = 512
 
@@ -49,12 +51,13 @@ class Tracked:
 
     landmarks: (S, 478, 3) float32 pixels, z in the same unit; bridged: the frames that show no face and got
     their neighbours' landmarks; jumps: the frames where the face was picked up at another place, after a cut
-    or an absence.
+    or an absence; absent: those bridged frames that show something else where the face was last.
     """
 
     landmarks: Tensor
     bridged: tuple[int, ...]
     jumps: tuple[int, ...] = ()
+    absent: tuple[int, ...] = ()
 
 
 def track(finder: FaceFinder, frames: LazySequence, choice: FaceChoice, host: Host) -> Tracked:
@@ -67,6 +70,7 @@ def track(finder: FaceFinder, frames: LazySequence, choice: FaceChoice, host: Ho
     landmarks = np.zeros((len(frames), COUNT, 3), np.float32)
     found = np.zeros(len(frames), bool)
     jumps: list[int] = []
+    absent: list[int] = []
     done = 0
     for batch in frames.batches():
         host.check_interrupted()
@@ -75,6 +79,8 @@ def track(finder: FaceFinder, frames: LazySequence, choice: FaceChoice, host: Ho
             if face:
                 landmarks[done], found[done] = face.landmarks, True
                 jumps += [done] * jumped
+            elif not follower.looks_as_before(picture):
+                absent.append(done)
             done += 1
         host.progress("register", done, len(frames), _preview(batch[-1].numpy(), follower.last))
     if not found.any():
@@ -82,7 +88,8 @@ def track(finder: FaceFinder, frames: LazySequence, choice: FaceChoice, host: Ho
     _bridge(landmarks, found, jumps)
     for start, stop in zip([0, *jumps], [*jumps, len(frames)], strict=True):
         _smooth(landmarks[start:stop])
-    return Tracked(torch.from_numpy(landmarks), tuple(np.flatnonzero(~found).tolist()), tuple(jumps))
+    bridged = tuple(np.flatnonzero(~found).tolist())
+    return Tracked(torch.from_numpy(landmarks), bridged, tuple(jumps), tuple(absent))
 
 
 class _Follower:
@@ -94,6 +101,7 @@ class _Follower:
         self.last: Face | None = None
         self.failure: FaceNotFoundError | None = None  # why a frame with faces did not show the chosen one
         self._scene: Points = np.zeros(0, np.float32)
+        self._look: Points = np.zeros(0, np.float32)
         self._lost = 0
 
     def step(self, picture: Picture, index: int) -> tuple[Face | None, bool]:
@@ -111,7 +119,14 @@ class _Follower:
             return None, False
         jumped = cut or (self.last is not None and _distance(face, self.last) > REACH)
         self.last, self._scene, self._lost = face, scene, 0
+        self._look = _thumbnail(_around(picture, face))
         return face, jumped
+
+    def looks_as_before(self, picture: Picture) -> bool:
+        """Whether a picture without the face looks as before where the face was last."""
+        if self.last is None:
+            return False
+        return float((_thumbnail(_around(picture, self.last)) * self._look).sum()) > SAME_CORRELATION
 
     def _first(self, picture: Picture, index: int) -> Face | None:
         faces = self.finder.find_all(picture, thorough=index % THOROUGH_EVERY == 0)
@@ -143,6 +158,14 @@ def _distance(face: Face, last: Face) -> float:
 
 def _nearest(faces: list[Face], last: Face) -> Face | None:
     return nearest(faces, *last.centre) if faces else None
+
+
+def _around(picture: Picture, face: Face) -> Picture:
+    """The part of the picture that shows the face, at least one pixel."""
+    height, width = picture.shape[:2]
+    x0, y0, x1, y1 = (round(side) for side in face.box)
+    left, top = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)
+    return picture[top : max(y1, top + 1), left : max(x1, left + 1)]
 
 
 def _thumbnail(picture: Picture) -> Points:

@@ -44,7 +44,8 @@ class LiteAvatar(Avatar):
     mesh: (S, 478, 3) landmarks in pixels, z away from the camera. basis, surround: how the face moves; mouth,
     lids: what an open mouth and closed eyes show; lip_borders: (2, 11) where the lips begin; each from one
     frame. corners: (S, 2) int64, left and top of the rendered region in each frame; region: its height and
-    width; map_shape: rows and columns of the backward map.
+    width; map_shape: rows and columns of the backward map. absent: source frames in which the person is not
+    to be seen, which stay as they are.
     """
 
     mesh: Tensor
@@ -56,6 +57,7 @@ class LiteAvatar(Avatar):
     corners: Tensor
     region: tuple[int, int]
     map_shape: tuple[int, int]
+    absent: frozenset[int]
 
     def rest(self, frames: Tensor) -> RestFaces:
         """The faces of source frames (B,) int64."""

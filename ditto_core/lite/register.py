@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import AvatarOptions, Source
@@ -44,8 +45,10 @@ def build_avatar(engine: Engine, source: Source, tracked: Tracked, options: Avat
     shapes = placement.to_cm(mesh[:, :VERTICES])
     angles, gap = placement.head_angles(), mouth_gap(shapes)
     _check_angle(angles[:, 0], source.name)
-    best = _clearest_frame(angles, gap, _eye_opening(shapes))
-    opened = _frame_with_open_mouth(angles, gap, best)
+    seen = np.ones(len(mesh), bool)
+    seen[list(tracked.bridged)] = False
+    best = _clearest_frame(angles, gap, _eye_opening(shapes), seen)
+    opened = _frame_with_open_mouth(angles, gap, seen, best)
     # A video's clearest frame may round its lips: their usual width is that of all frames.
     usual_width = float(np.median(half_widths(shapes)))
     basis = replace(FaceBasis.from_shape(shapes[best]), half_width=usual_width)
@@ -77,6 +80,7 @@ def build_avatar(engine: Engine, source: Source, tracked: Tracked, options: Avat
         corners=corners,
         region=region,
         map_shape=(max(2, round(region[0] * scale)), max(2, round(region[1] * scale))),
+        absent=frozenset(tracked.absent),
     )
 
 
@@ -90,16 +94,17 @@ def _eye_opening(shapes: Floats) -> Floats:
     return np.mean(shapes[:, UPPER_LID, 1] - shapes[:, LOWER_LID, 1], axis=(1, 2))
 
 
-def _clearest_frame(angles: Floats, gap: Floats, eyes: Floats) -> int:
+def _clearest_frame(angles: Floats, gap: Floats, eyes: Floats, seen: NDArray[np.bool_]) -> int:
     """The frame that shows the face best: ahead, mouth closed, eyes open."""
     closed_eyes = np.maximum(float(np.median(eyes)) - eyes, 0)
-    return int(np.argmin(np.abs(angles[:, :2]).sum(axis=1) / 10 + gap + 5 * closed_eyes))
+    flaws = np.abs(angles[:, :2]).sum(axis=1) / 10 + gap + 5 * closed_eyes
+    return int(np.argmin(np.where(seen, flaws, np.inf)))
 
 
-def _frame_with_open_mouth(angles: Floats, gap: Floats, clearest: int) -> int:
+def _frame_with_open_mouth(angles: Floats, gap: Floats, seen: NDArray[np.bool_], clearest: int) -> int:
     """The frame that shows teeth and the lips' inner borders best; the clearest one when none does."""
     turned = np.abs(angles[:, :2]).sum(axis=1)
-    usable = (gap < TALKING_CM) & (turned < turned[clearest] + 10)
+    usable = seen & (gap < TALKING_CM) & (turned < turned[clearest] + 10)
     widest = int(np.argmax(np.where(usable, gap, -1)))
     return widest if usable[widest] else clearest
 
@@ -154,6 +159,10 @@ def _notes(tracked: Tracked, yaw: Floats, gap: Floats, size: Floats) -> tuple[st
         notes.append(
             f"No face was found in {len(tracked.bridged)} of {frames} frames (first: {tracked.bridged[0]}); "
             "their landmarks are taken from the neighbouring frames."
+        )
+    if tracked.absent:
+        notes.append(
+            f"{len(tracked.absent)} frames show something else instead of the face and stay as they are."
         )
     if tracked.jumps:
         notes.append(

@@ -50,17 +50,25 @@ class Renderer:
         stop = start + len(displacements)
         faces = np.zeros((stop - start, *self.avatar.region, 3), np.uint8)
         windows, poses, maps = self._windows(start, stop), self._poses(start, stop), displacements.numpy()
+        shown = self.keypoints.source_index[start:stop].tolist()
         for row, source in enumerate(self._sources(start, stop, windows)):
-            self._draw(faces[row], source, windows[row], maps[row], poses[row])
+            pose = None if shown[row] in self.avatar.absent else poses[row]
+            self._draw(faces[row], source, windows[row], maps[row], pose)
         return torch.from_numpy(faces)
 
     def _draw(
-        self, face: Picture, source: HalfPixels, window: Window, displacement: Floats, pose: Pose
+        self, face: Picture, source: HalfPixels, window: Window, displacement: Floats, pose: Pose | None
     ) -> None:
-        """Draw the part of the region `face` that lies in the picture; nobody sees the rest."""
+        """Draw the part of the region `face` that lies in the picture; nobody sees the rest.
+
+        Without a pose the part stays as it is.
+        """
         height, width = face.shape[:2]
         left, top = max(-int(window.left), 0), max(-int(window.top), 0)
         visible = np.s_[top : top + source.height, left : left + source.width]
+        if pose is None:
+            face[visible] = source.pixels
+            return
         maps = np.asarray(cv2.resize(displacement, (width, height)), np.float32)
         full = Window(source.left, source.top, source.width, source.height, source.height, source.width)
         part = source.take(full, maps[visible])

@@ -39,6 +39,11 @@ class HalfPixels:
         """Width of the part in pixels."""
         return self.samples.shape[1] // 2
 
+    @property
+    def pixels(self) -> Picture:
+        """The part as it was."""
+        return self.samples[::2, ::2]
+
     @classmethod
     def of(cls, picture: Picture, window: Window) -> HalfPixels:
         """The part of RGB uint8 (H, W, 3) that lies in the window."""
