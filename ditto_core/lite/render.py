@@ -50,7 +50,7 @@ class Renderer:
         stop = start + len(displacements)
         faces = np.zeros((stop - start, *self.avatar.region, 3), np.uint8)
         windows, poses, maps = self._windows(start, stop), self._poses(start, stop), displacements.numpy()
-        shown = self.keypoints.source_index[start:stop].tolist()
+        shown = [int(index) for index in self.keypoints.source_index[start:stop]]
         for row, source in enumerate(self._sources(start, stop, windows)):
             pose = None if shown[row] in self.avatar.absent else poses[row]
             self._draw(faces[row], source, windows[row], maps[row], pose)
