@@ -223,7 +223,7 @@ def main() -> None:
     parser.add_argument("--utterances", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=2, help="ways in which each utterance is made harder")
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--channels", type=int, default=96)
+    parser.add_argument("--channels", type=int, default=112)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
