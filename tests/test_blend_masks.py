@@ -11,14 +11,9 @@ from helpers.golden import Golden, assert_picture, assert_relative
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ditto_core.blend.masks import (
-    MODE_WEIGHTS,
-    BlendMode,
-    blend_mask,
-    composite,
-    feathered_mask,
-    warp,
-)
+from ditto_core.blend.composite import composite, warp
+from ditto_core.blend.masks import MODE_WEIGHTS, blend_mask, feathered_border, feathered_mask
+from ditto_core.data import BlendMode, BlendOptions
 from ditto_core.errors import InputError
 
 RECORDED = Golden("ditto/putback")
@@ -38,6 +33,10 @@ def test_the_mask():
     assert_relative(mask.double().sum().reshape(1).float() / 1000, recorded["out.m512_sum"], 1e-4)
     assert_relative(torch.from_numpy(feathered_mask(48, 64, 0.8, 0.9)), recorded["out.m64x48"], 1e-4)
     assert_relative(torch.from_numpy(feathered_mask(50, 50, 0.7, 0.5)), recorded["out.m50"], 1e-4)
+
+
+def test_the_default_feather_is_the_published_mask():
+    assert np.array_equal(feathered_border((512, 512), BlendOptions().feather), MASK)
 
 
 def test_the_warped_mask_and_face():

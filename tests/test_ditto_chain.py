@@ -11,7 +11,8 @@ from helpers.golden import Golden, assert_picture, assert_within
 from helpers.seeded_weights import fill_, seeded_input
 from torch import Tensor, nn
 
-from ditto_core.blend.masks import composite, feathered_mask
+from ditto_core.blend.composite import composite
+from ditto_core.blend.masks import feathered_mask
 from ditto_core.ditto.condition import Character, Conditioner, eye_attributes
 from ditto_core.ditto.controls import Controls
 from ditto_core.ditto.emotion import emotion_table

@@ -1,4 +1,4 @@
-"""Ditto's put-back: the feathered mask, its blend modes, and the compositing with published rounding.
+"""How much of a rendered face is shown where: the feathered border of its crop, and the blend modes.
 
 The names of the modes promise percentages that the published formulas do not keep: `MODE_WEIGHTS` says what
 each really does in the middle of the face and at the border of the crop.
@@ -6,20 +6,15 @@ each really does in the middle of the face and at the border of the crop.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+import math
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..data import BLEND_MODES, BlendMode, CustomFormula
 from ..errors import InputError
 
-Picture = NDArray[np.uint8]
 Mask = NDArray[np.float32]
-BlendMode = Literal["blend", "replace", "strong", "weak", "custom"]
-CustomFormula = Literal["opacity", "published"]
-
-BLEND_MODES: tuple[BlendMode, ...] = get_args(BlendMode)
 
 MODE_WEIGHTS: dict[BlendMode, tuple[float, float]] = {
     "blend": (1.0, 0.0),
@@ -30,6 +25,19 @@ MODE_WEIGHTS: dict[BlendMode, tuple[float, float]] = {
 """Weight of the rendered face in the middle and at the border of the crop; 1 at the border is a hard edge."""
 
 
+def feathered_border(shape: tuple[int, ...], feather: float) -> Mask:
+    """1 in the middle, falling to 0 at the border over `feather` of the shorter side: float32 (h, w).
+
+    For a crop of 512 and a feather of 0.05 this is `feathered_mask` with the published extent.
+    """
+    height, width = shape
+    reach = math.ceil(feather * min(height, width))
+    return _border(
+        _depth(height, height - 2 * min(reach, height // 2)),
+        _depth(width, width - 2 * min(reach, width // 2)),
+    )
+
+
 def feathered_mask(height: int, width: int, ratio_h: float = 0.9, ratio_w: float = 0.9) -> Mask:
     """1 in the middle, falling to 0 towards the border over the rest of each side: float32 (h, w).
 
@@ -38,16 +46,19 @@ def feathered_mask(height: int, width: int, ratio_h: float = 0.9, ratio_w: float
     """
     if not (0 < ratio_h <= 1 and 0 < ratio_w <= 1):
         raise InputError(f"The mask's extent is {ratio_h} x {ratio_w}; each must be above 0 and at most 1.")
-    down = _depth(height, int(height * ratio_h))[:, None]
-    across = _depth(width, int(width * ratio_w))[None]
-    return (1 - np.clip(np.sqrt(down**2 + across**2), 0, 1)).astype(np.float32)
+    return _border(_depth(height, int(height * ratio_h)), _depth(width, int(width * ratio_w)))
+
+
+def _border(down: NDArray[np.float64], across: NDArray[np.float64]) -> Mask:
+    distance = np.sqrt(down[:, None] ** 2 + across[None] ** 2)
+    return (1 - np.clip(distance, 0, 1)).astype(np.float32)
 
 
 def _depth(side: int, middle: int) -> NDArray[np.float64]:
     """0 in the middle of a side, rising to 1 at both of its ends."""
     start = (side - middle) // 2
     end = side - start - middle
-    return np.concatenate([np.linspace(1, 0, start), np.zeros(middle), np.linspace(0, 1, end)])
+    return np.concatenate([np.linspace(1, 0, start), np.zeros(middle), np.linspace(1, 0, end)[::-1]])
 
 
 def blend_mask(
@@ -70,39 +81,3 @@ def blend_mask(
     if custom == "published":
         return (mask * opacity + (1 - mask) * (1 - opacity)).astype(np.float32)
     return (mask * opacity).astype(np.float32)
-
-
-def composite(frame: Picture, face: Picture | Mask, mask: Mask, to_original: Mask) -> Picture:
-    """A face crop put on its frame, a new picture.
-
-    frame: RGB uint8 (H, W, 3). face: RGB (h, w, 3) in 0..255, uint8 or float32. mask: (h, w) in 0..1.
-    to_original: (3, 3) from pixels of the crop to the frame's. m·face + (1 - m)·frame, warped bilinearly,
-    cut off to whole levels as published, not rounded. Only the part the crop covers is computed.
-    """
-    result: Picture = np.array(frame)
-    rows, columns = _covered(to_original, mask.shape, frame.shape)
-    part: Picture = result[rows, columns]
-    if part.size == 0:
-        return result
-    weight = np.clip(warp(mask, to_original, rows, columns), 0, 1)[..., None]
-    moved = warp(face.astype(np.float32), to_original, rows, columns)
-    part[:] = np.clip(weight * moved + (1 - weight) * part, 0, 255).astype(np.uint8)
-    return result
-
-
-def warp(values: Mask, to_original: Mask, rows: slice, columns: slice) -> Mask:
-    """Rows and columns of the frame, filled with a crop's values (h, w, …), 0 outside the crop."""
-    matrix = to_original[:2].astype(np.float64)
-    matrix[:, 2] -= columns.start, rows.start
-    size = (columns.stop - columns.start, rows.stop - rows.start)
-    return np.asarray(cv2.warpAffine(values, matrix, size), dtype=np.float32)
-
-
-def _covered(to_original: Mask, crop: tuple[int, ...], frame: tuple[int, ...]) -> tuple[slice, slice]:
-    """The rows and columns of the frame that the crop reaches."""
-    height, width = crop[:2]
-    corners = np.array([[-1, -1, 1], [width, -1, 1], [-1, height, 1], [width, height, 1]], np.float64)
-    points = np.asarray(corners @ to_original[:2].T, np.float64)
-    low = np.clip(np.floor(points.min(axis=0)), 0, [frame[1], frame[0]]).astype(int)
-    high = np.clip(np.ceil(points.max(axis=0)) + 1, low, [frame[1], frame[0]]).astype(int)
-    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))

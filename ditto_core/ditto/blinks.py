@@ -11,15 +11,14 @@ from typing import SupportsIndex
 import torch
 from torch import Tensor
 
+from ..data import BlinkGaps
 from ..errors import InputError
 
 RANDOM_GAP = (60, 100)
 """Frames with open eyes between two random blinks, both ends included."""
 
-Gaps = SupportsIndex | Sequence[SupportsIndex]
 
-
-def blink_starts(count: int, length: int, gaps: Gaps, random: Random) -> list[int]:
+def blink_starts(count: int, length: int, gaps: BlinkGaps, random: Random) -> list[int]:
     """First frames of the blinks, each of `length` frames, in a clip of `count`: the published schedule.
 
     gaps (`delta_eye_open_n`): frames with open eyes before each blink; one number for all, a list used over
@@ -68,7 +67,7 @@ def blink_rows(count: int, length: int, starts: Sequence[int]) -> Tensor:
     return rows
 
 
-def _gaps(gaps: Gaps, random: Random) -> tuple[int, int, chain[int]]:
+def _gaps(gaps: BlinkGaps, random: Random) -> tuple[int, int, chain[int]]:
     """The gap before the first blink, the one after the last, and those between."""
     numbers = [_whole(gap) for gap in gaps] if isinstance(gaps, Sequence) else [_whole(gaps)]
     if not numbers:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..data import EmotionChoice
 from ..errors import InputError
 from ..sequences import mirror_index
-from .emotion import EmotionChoice, emotion_table
+from .emotion import emotion_table
 from .motion import MotionInfo
 
 # Landmarks of the 478 by eye; the subject's right eye comes first.

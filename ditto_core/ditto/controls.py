@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..data import ControlInfo, FrameControl
 from ..errors import InputError
 from .motion import WIDTHS
 
@@ -26,9 +27,6 @@ PER_FRAME = (
     *(f"alpha_{angle}" for angle in ANGLES),
     "delta_exp",
 )
-
-FrameControl = Mapping[str, Any]
-ControlInfo = Mapping[int, FrameControl] | Mapping[str, FrameControl] | Sequence[FrameControl]
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any, SupportsIndex, TypeAlias, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from ..data import EmotionChoice, EmotionLabel, EmotionMixture
 from ..errors import InputError
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise", "contempt")
 STRENGTH = 8.0  # of a chosen class before the softmax, as published
-
-Label: TypeAlias = str | SupportsIndex
-Mixture: TypeAlias = Label | Sequence[Label]
-EmotionChoice: TypeAlias = Tensor | NDArray[Any] | Mixture | Sequence[Sequence[Label]]
 
 
 def emotion_table(choice: EmotionChoice) -> Tensor:
@@ -30,16 +26,16 @@ def emotion_table(choice: EmotionChoice) -> Tensor:
     if isinstance(choice, Tensor) or (isinstance(choice, np.ndarray) and choice.dtype.kind == "f"):
         return _given_table(torch.as_tensor(choice))
     if not _is_sequence(choice):
-        return emotion_vector([cast(Label, choice)])[None]
-    rows = cast(Sequence[Mixture], choice)
+        return emotion_vector([cast(EmotionLabel, choice)])[None]
+    rows = cast(Sequence[EmotionMixture], choice)
     if len(rows) == 0:
         raise InputError("The emotion is an empty list; name at least one class.")
     if any(_is_sequence(row) for row in rows):
         return torch.stack([emotion_vector(_labels(row)) for row in rows])
-    return emotion_vector(cast(Sequence[Label], rows))[None]
+    return emotion_vector(cast(Sequence[EmotionLabel], rows))[None]
 
 
-def emotion_vector(labels: Sequence[Label]) -> Tensor:
+def emotion_vector(labels: Sequence[EmotionLabel]) -> Tensor:
     """Classes shown at once as weights (8,) that sum to 1."""
     if len(labels) == 0:
         raise InputError("An emotion without any class; name at least one.")
@@ -48,7 +44,7 @@ def emotion_vector(labels: Sequence[Label]) -> Tensor:
     return logits.softmax(dim=0)
 
 
-def emotion_number(label: Label) -> int:
+def emotion_number(label: EmotionLabel) -> int:
     """The number 0..7 of a class given by name, in any case, or by number."""
     known = ", ".join(f"{number} {name}" for number, name in enumerate(EMOTIONS))
     if isinstance(label, str):
@@ -64,7 +60,7 @@ def emotion_number(label: Label) -> int:
     return number
 
 
-def emotion_schedule(changes: Sequence[tuple[int, Mixture]], frames: int, fade: int = 0) -> Tensor:
+def emotion_schedule(changes: Sequence[tuple[int, EmotionMixture]], frames: int, fade: int = 0) -> Tensor:
     """Emotions that change over time, (frames, 8).
 
     changes: (frame, emotion) in any order; the earliest also holds before its frame. fade: frames over
@@ -94,5 +90,5 @@ def _is_sequence(value: Any) -> bool:
     return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
 
 
-def _labels(mixture: Mixture) -> Sequence[Label]:
-    return cast(Sequence[Label], mixture) if _is_sequence(mixture) else [cast(Label, mixture)]
+def _labels(mixture: EmotionMixture) -> Sequence[EmotionLabel]:
+    return cast(Sequence[EmotionLabel], mixture) if _is_sequence(mixture) else [cast(EmotionLabel, mixture)]

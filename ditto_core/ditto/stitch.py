@@ -13,6 +13,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..data import FadeTarget
 from ..errors import InputError
 from .controls import ANGLES, KEYS, Controls
 from .motion import POINTS, FaceInfo, MotionInfo, degrees, keypoints, place_keypoints, rotation
@@ -23,7 +24,6 @@ LIP_POINTS = (6, 12, 14, 17, 19, 20)
 IMAGE_KEYS = ("exp", "pitch", "yaw", "roll", "t")
 VIDEO_KEYS = ("exp",)
 
-FadeTarget = Literal["", "d0", "s"]
 Stitch = Callable[[Tensor, Tensor], Tensor]
 """(source keypoints, driving keypoints), each (N, 21, 3), to corrected driving keypoints."""
 

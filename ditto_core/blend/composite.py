@@ -1,0 +1,78 @@
+"""Lays a face crop on its frame: exactly by whole pixels, otherwise with the published rounding."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+Weights = NDArray[np.float32]
+
+
+def composite(frame: Picture, face: Picture | Weights, weight: Weights, to_original: Weights) -> Picture:
+    """A face crop put on its frame, a new picture.
+
+    frame: RGB uint8 (H, W, 3). face: RGB (h, w, 3) in 0..255, uint8 or float32. weight: (h, w) in 0..1.
+    to_original: (3, 3) from pixels of the crop to the frame's. Gives weight·face + (1 - weight)·frame; where
+    the weight is 0 the frame's own bytes stay.
+
+    A uint8 crop that is only moved by whole pixels is not resampled. Any other is warped bilinearly and the
+    result cut off to whole levels as published, not rounded.
+    """
+    result: Picture = np.array(frame)
+    offset = _whole_pixel_offset(to_original)
+    if offset is not None and face.dtype == np.uint8:
+        _blend_at(result, face, weight, offset)
+    else:
+        _blend_warped(result, face, weight, to_original)
+    return result
+
+
+def warp(values: Weights, to_original: Weights, rows: slice, columns: slice) -> Weights:
+    """Rows and columns of the frame, filled with a crop's values (h, w, …), 0 outside the crop."""
+    matrix = to_original[:2].astype(np.float64)
+    matrix[:, 2] -= columns.start, rows.start
+    size = (columns.stop - columns.start, rows.stop - rows.start)
+    return np.asarray(cv2.warpAffine(values, matrix, size), dtype=np.float32)
+
+
+def _blend_warped(picture: Picture, face: Picture | Weights, weight: Weights, to_original: Weights) -> None:
+    rows, columns = _covered(to_original, weight.shape, picture.shape)
+    part: Picture = picture[rows, columns]
+    if part.size == 0:
+        return
+    moved_weight = np.clip(warp(weight, to_original, rows, columns), 0, 1)[..., None]
+    moved = warp(face.astype(np.float32), to_original, rows, columns)
+    part[:] = np.clip(moved_weight * moved + (1 - moved_weight) * part, 0, 255).astype(np.uint8)
+
+
+def _covered(to_original: Weights, crop: tuple[int, ...], frame: tuple[int, ...]) -> tuple[slice, slice]:
+    """The rows and columns of the frame that the crop reaches."""
+    height, width = crop[:2]
+    corners = np.array([[-1, -1, 1], [width, -1, 1], [-1, height, 1], [width, height, 1]], np.float64)
+    points = np.asarray(corners @ to_original[:2].T, np.float64)
+    low = np.clip(np.floor(points.min(axis=0)), 0, [frame[1], frame[0]]).astype(int)
+    high = np.clip(np.ceil(points.max(axis=0)) + 1, low, [frame[1], frame[0]]).astype(int)
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))
+
+
+def _whole_pixel_offset(matrix: Weights) -> tuple[int, int] | None:
+    """(x, y) when the matrix only moves by whole pixels."""
+    x, y = float(matrix[0, 2]), float(matrix[1, 2])
+    moves_only = np.array_equal(matrix[:2, :2], np.eye(2))
+    return (int(x), int(y)) if moves_only and x.is_integer() and y.is_integer() else None
+
+
+def _blend_at(picture: Picture, face: Picture | Weights, weight: Weights, offset: tuple[int, int]) -> None:
+    x, y = offset
+    top, left = max(y, 0), max(x, 0)
+    bottom = min(y + face.shape[0], picture.shape[0])
+    right = min(x + face.shape[1], picture.shape[1])
+    if top >= bottom or left >= right:
+        return
+    inside = np.s_[top - y : bottom - y, left - x : right - x]
+    target = picture[top:bottom, left:right]
+    shown = np.ascontiguousarray(weight[inside])
+    rest = np.subtract(1, shown, dtype=np.float32)
+    target[:] = cv2.blendLinear(np.ascontiguousarray(face[inside]), np.array(target), shown, rest)
