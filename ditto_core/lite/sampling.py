@@ -49,12 +49,12 @@ class HalfPixels:
         """The part of RGB uint8 (H, W, 3) that lies in the window."""
         left, top = max(int(window.left), 0), max(int(window.top), 0)
         part = picture[top : int(window.top + window.height), left : int(window.left + window.width)]
-        samples = np.empty((2 * part.shape[0], 2 * part.shape[1], 3), np.uint8)
-        samples[::2, ::2] = part
-        samples[::2, 1::2] = beside = _half_way(part, across=True)
-        samples[1::2, ::2] = _half_way(part, across=False)
-        samples[1::2, 1::2] = _half_way(beside, across=False)
-        return cls(samples, left, top)
+        height, width = part.shape[:2]
+        # Side by side as six channels, then one after the other: faster than to write every second pixel.
+        pairs = np.asarray(cv2.merge([part, _half_way(part, across=True)]), np.uint8)
+        rows = pairs.reshape(height, 2 * width, 3)
+        samples = np.stack([rows, _half_way(rows, across=False)], axis=1)
+        return cls(samples.reshape(2 * height, 2 * width, 3), left, top)
 
     def take(self, window: Window, displacement: Floats) -> Picture:
         """The window's samples, each taken `displacement` (rows, columns, 2) pixels away."""
