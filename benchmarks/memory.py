@@ -1,6 +1,6 @@
 """Peak memory of rendering a short and a long clip: it must not grow with the clip's length.
 
-    python benchmarks/memory.py [--source PICTURE_OR_VIDEO] [--seconds 10 60] [--max_size 512]
+    python -m benchmarks.memory [--source PICTURE_OR_VIDEO] [--seconds 10 60] [--max_size 512]
 
 Each clip is rendered by a process of its own; the peak is what the operating system reports for it.
 """
