@@ -9,7 +9,7 @@ import pytest
 
 from ditto_core.engine import Engine, common_engine
 from ditto_core.engines import AUTO, ENGINE_NAMES, load_engine
-from ditto_core.errors import EngineError
+from ditto_core.errors import EngineError, ModelError
 from ditto_core.host import Host
 
 
@@ -63,7 +63,7 @@ def test_an_unknown_engine_is_refused_with_the_choices(name: str) -> None:
 
 
 def test_an_engine_that_is_not_ready_says_what_to_choose() -> None:
-    with pytest.raises(EngineError, match="choose lite or auto"):
+    with pytest.raises(ModelError, match="choose lite or auto"):
         load_engine("ditto", Host())
 
 

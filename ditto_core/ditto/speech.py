@@ -54,6 +54,11 @@ class Chunk:
 PUBLISHED_CHUNK = Chunk()
 
 
+def row_count(samples: int) -> int:
+    """Rows HuBERT's convolutions give for so many samples."""
+    return (samples - 400) // 320 + 1
+
+
 def frame_count(samples: int) -> int:
     """Frames that cover so many samples."""
     return -(-samples // FRAME)

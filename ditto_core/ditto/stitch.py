@@ -155,7 +155,8 @@ class MotionStitcher:
     """Stitches the motion of one clip, in one piece or several, from its first frame on.
 
     source: S frames. stitch: the network that joins face and shoulders, None leaves it out. reference: the
-    motion (one frame) that all others are relative to, None takes the first one stitched.
+    motion (one frame) that all others are relative to, None takes the first one stitched. rest: what motion
+    is put on, None for the source as it is.
     """
 
     def __init__(
@@ -164,8 +165,9 @@ class MotionStitcher:
         rules: StitchRules,
         stitch: Stitch | None = None,
         reference: MotionInfo | None = None,
+        rest: FaceInfo | None = None,
     ) -> None:
-        self.source = source
+        self.rest = rest or source
         self.rules = rules
         self.stitch = stitch
         self._source_keypoints = keypoints(source)
@@ -181,7 +183,7 @@ class MotionStitcher:
         source_index (N,): the source frame of each. eyes (N, 63): offsets of the source's eyes that replace
         the driven ones, such as blinks; they count when the rules drive the eyes.
         """
-        own = self.source.take(source_index)
+        own = self.rest.take(source_index)
         related = self._relate(motion, own)
         exp = self._gate(self._mix_expression(related.exp, own.exp, eyes), own.exp, controls.vad)
         pose = Pose.of(related).offset(controls.offset)

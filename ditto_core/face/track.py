@@ -12,6 +12,7 @@ which it was only not recognised, for blur or a turned head.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -85,7 +86,7 @@ def track(finder: FaceFinder, frames: LazySequence, choice: FaceChoice, host: Ho
         host.progress("register", done, len(frames), _preview(batch[-1].numpy(), follower.last))
     if not found.any():
         raise follower.failure or _no_face(len(frames), frames.shape)
-    _bridge(landmarks, found, jumps)
+    bridge(landmarks, found, jumps)
     for start, stop in zip([0, *jumps], [*jumps, len(frames)], strict=True):
         _smooth(landmarks[start:stop])
     bridged = tuple(np.flatnonzero(~found).tolist())
@@ -192,8 +193,9 @@ def _no_face(count: int, shape: tuple[int, ...]) -> FaceNotFoundError:
     return no_face(where, shape[1], shape[0])
 
 
-def _bridge(landmarks: Points, found: NDArray[np.bool_], jumps: list[int]) -> None:
-    """Fill frames without a face in place: on a line between the neighbours, or like the only neighbour.
+def bridge(values: Points, found: NDArray[np.bool_], jumps: Sequence[int]) -> None:
+    """Fill the rows (S, …) of frames without a face in place: on a line between the neighbours, or like the
+    only neighbour.
 
     Across a jump there is no line to follow: such frames take the nearer neighbour.
     """
@@ -204,7 +206,7 @@ def _bridge(landmarks: Points, found: NDArray[np.bool_], jumps: list[int]) -> No
     share = np.where(np.isin(right, jumps), np.round(share), share)
     share = np.where(place == 0, 1.0, np.where(place == len(known), 0.0, share))
     for index, a, b, t in zip(missing, left, right, share, strict=True):
-        landmarks[index] = (1 - t) * landmarks[a] + t * landmarks[b]
+        values[index] = (1 - t) * values[a] + t * values[b]
 
 
 def _smooth(landmarks: Points) -> None:

@@ -45,11 +45,20 @@ class OnnxRunner:
     def nbytes(self) -> int:
         return self.path.stat().st_size
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the network's inputs, in the file's order."""
+        return tuple(wanted.name for wanted in self._load().get_inputs())
+
     def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
+        """The outputs in the file's order."""
         session = self._load()
         feed = {name: np.ascontiguousarray(value.numpy()) for name, value in inputs.items()}
         names: list[str] = [output.name for output in session.get_outputs()]
-        results: list[Any] = session.run(names, feed)
+        try:
+            results: list[Any] = session.run(names, feed)
+        except Exception as error:  # onnxruntime raises its own classes, all plain Exceptions
+            raise ModelError(f"The network in {self.path} failed: {error}") from error
         return {name: torch.from_numpy(np.asarray(value)) for name, value in zip(names, results, strict=True)}
 
     def release(self) -> None:
@@ -65,7 +74,7 @@ class OnnxRunner:
 
 def _open_session(path: Path, threads: int) -> Any:
     if not path.is_file():
-        raise ModelError(f"The model file {path.name} is missing from {path.parent}. Reinstall the pack.")
+        raise ModelError(f"The model file {path.name} is missing from {path.parent}.")
     options = cast(Any, onnxruntime).SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -1,0 +1,276 @@
+"""The Ditto engine: motion-space diffusion with the published checkpoints.
+
+Stages: crops and motion of the source (register), HuBERT (encode_speech), a diffusion model (sample_motion),
+keypoints (stitch), feature volumes moved to them (warp), pictures (decode).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ..audio.resample import mono
+from ..data import (
+    Audio,
+    Avatar,
+    AvatarOptions,
+    FaceCrops,
+    FeatureVolumes,
+    Keypoints,
+    Motion,
+    MotionOptions,
+    Source,
+    SpeechFeatures,
+    StitchOptions,
+)
+from ..engine import Engine, MadeByEngine, common_engine
+from ..errors import EngineError, ModelError
+from ..face.find import FaceFinder
+from ..host import Host
+from ..media.source import first_frames, limit_size
+from ..sequences import ComputedSequence, TensorSequence
+from .avatar import DittoAvatar
+from .checkpoints import FACES, Checkpoints, DittoNetworks
+from .config import open_config
+from .controls import ANGLES, Controls, read_controls
+from .draw import CHANNELS, FPS, DittoMotion, at_rate, blink_offsets, draw_motion, fitted
+from .face_files import published_faces
+from .follow import BuiltInFaces, FaceFollower
+from .motion import from_vectors
+from .motion import keypoints as place
+from .registration import build_avatar
+from .source import CROP_SIDE
+from .speech import RATE, row_count, speech_features
+from .stitch import MotionStitcher, StitchRules, motion_gains
+
+SPEECH_WIDTH = 1024
+FEATURE_SHAPE = (256, 64, 64)
+STITCHED_AT_ONCE = 2048
+"""Frames; a piece takes some 20 MB."""
+
+
+class DittoEngine(Engine):
+    """Ditto with its published checkpoints; see the module's first lines."""
+
+    name = "ditto"
+    label = "Ditto"
+
+    def __init__(self, checkpoints: Checkpoints, device: torch.device) -> None:
+        """Raises a `ModelError` when files are missing or the configuration cannot be used."""
+        checkpoints.require()
+        self.checkpoints = checkpoints
+        self.config = open_config(checkpoints.found["config"])
+        self.networks = DittoNetworks(checkpoints.found, device)
+        self.batch = 1 if device.type == "cpu" else 8
+        """Frames rendered at once: a CPU gains nothing from more."""
+
+    def register(self, source: Source, options: AvatarOptions, host: Host) -> DittoAvatar:
+        networks, faces = self.networks, self._faces(options)
+        rendering = (
+            networks.motion_extractor,
+            networks.appearance_extractor,
+            networks.stitch_network,
+            networks.warp_network,
+            networks.decoder,
+        )
+        for network in (*faces.networks, *rendering):
+            host.manage(network)
+        frames = limit_size(first_frames(source.frames, options.template_n_frames), options.max_size)
+        followed = faces.follow(frames, options, host)
+        return build_avatar(
+            self,
+            replace(source, frames=frames),
+            followed,
+            self._extract_motion,
+            self._extract_appearance,
+            options,
+            host,
+        )
+
+    def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
+        host.manage(self.networks.hubert)
+
+        def progress(done: int, total: int) -> None:
+            host.check_interrupted()
+            host.progress("listen", done, total)
+
+        values = speech_features(mono(audio, RATE), self._hear, progress=progress)
+        return SpeechFeatures(self, values, FPS, "hubert", audio)
+
+    def sample_motion(
+        self, avatar: Avatar, speech: SpeechFeatures, options: MotionOptions, host: Host
+    ) -> DittoMotion:
+        self._check(avatar, speech)
+        host.manage(self.networks.lmdm)
+        person = cast(DittoAvatar, avatar)
+        reference = self.config.character if options.reference_character else None
+        drawn = speech.audio.frame_count(FPS)
+
+        def progress(done: int, total: int) -> None:
+            host.check_interrupted()
+            host.progress("motion", done, total)
+
+        motion = draw_motion(
+            self.networks.lmdm.module,
+            fitted(speech.values, drawn),
+            reference or person.character,
+            self.config,
+            options,
+            self.networks.device,
+            progress,
+        )
+        eyes = blink_offsets(self.config.blink_table, drawn, options)
+        count = speech.audio.frame_count(options.fps)
+        return DittoMotion(
+            self,
+            at_rate(motion, options.fps, count),
+            options.fps,
+            CHANNELS,
+            speech.audio,
+            eyes=None if eyes is None else at_rate(eyes, options.fps, count),
+            drawn_for=None if reference is None else float(reference.motion.scale[0]),
+        )
+
+    def stitch(self, avatar: Avatar, motion: Motion, options: StitchOptions) -> Keypoints:
+        self._check(avatar, motion)
+        person = cast(DittoAvatar, avatar)
+        count = len(motion.values)
+        stitcher = MotionStitcher(
+            person.face,
+            self._rules(person, motion, options),
+            self._join if options.flag_stitching else None,
+            rest=person.rest,
+        )
+        controls = self._controls(count, options)
+        index = person.source_index(count, motion.fps)
+        eyes = motion.eyes if isinstance(motion, DittoMotion) else None
+        driving: list[Tensor] = []
+        for start in range(0, count, STITCHED_AT_ONCE):
+            rows = slice(start, start + STITCHED_AT_ONCE)
+            moved = from_vectors(motion.values[rows])
+            _, points = stitcher(
+                moved, index[rows], controls.take(rows), None if eyes is None else eyes[rows]
+            )
+            driving.append(points)
+        source = TensorSequence(place(person.face))
+        return Keypoints(self, person, motion, source, TensorSequence(torch.cat(driving)), index)
+
+    def warp(self, keypoints: Keypoints) -> FeatureVolumes:
+        self._check(keypoints)
+        person = cast(DittoAvatar, keypoints.avatar)
+
+        def compute(start: int, stop: int) -> Tensor:
+            index = keypoints.source_index[start:stop]
+            source = torch.stack([keypoints.source[int(frame)] for frame in index])
+            device, network = self.networks.device, self.networks.warp_network.module
+            moved = source.to(device), keypoints.driving[start:stop].to(device)
+            return network(person.appearance(index), *moved)
+
+        values = self._computed(compute, len(keypoints.driving), FEATURE_SHAPE)
+        return FeatureVolumes(self, keypoints, values)
+
+    def decode(self, volumes: FeatureVolumes) -> FaceCrops:
+        self._check(volumes, volumes.keypoints)
+
+        def compute(start: int, stop: int) -> Tensor:
+            features = volumes.values[start:stop].to(self.networks.device)
+            pictures = self.networks.decoder.module(features)
+            return pictures.permute(0, 2, 3, 1).clamp(0, 1).mul(255).cpu()
+
+        images = self._computed(compute, len(volumes.values), (CROP_SIDE, CROP_SIDE, 3))
+        placed = volumes.keypoints.avatar.crop_to_original
+        return FaceCrops(self, volumes.keypoints, images, placed, torch.ones(CROP_SIDE, CROP_SIDE))
+
+    def _computed(
+        self, function: Callable[[int, int], Tensor], length: int, shape: tuple[int, ...]
+    ) -> ComputedSequence:
+        """A lazy sequence whose batches are rendered a few frames at a time."""
+
+        def compute(start: int, stop: int) -> Tensor:
+            with torch.inference_mode():
+                steps = range(start, stop, self.batch)
+                return torch.cat([function(step, min(step + self.batch, stop)) for step in steps])
+
+        return ComputedSequence(compute, length, shape, torch.float32)
+
+    @cached_property
+    def _finder(self) -> FaceFinder:
+        return FaceFinder.default()
+
+    def _faces(self, options: AvatarOptions) -> FaceFollower:
+        found = self.checkpoints.found
+        missing = [places[0] for role, places in FACES.items() if role not in found]
+        if options.face_networks == "official" and missing:
+            raise ModelError(
+                f"The official face networks are not complete. Missing: {', '.join(missing)}. Add them, or "
+                "choose the face networks built-in or auto."
+            )
+        if options.face_networks == "built-in" or missing:
+            return BuiltInFaces(self._finder)
+        return published_faces(found, self._finder)
+
+    def _extract_motion(self, images: Tensor) -> dict[str, Tensor]:
+        with torch.inference_mode():
+            measured = self.networks.motion_extractor.module(images.to(self.networks.device))
+        return {name: values.cpu() for name, values in measured.items()}
+
+    def _extract_appearance(self, images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return self.networks.appearance_extractor.module(images.to(self.networks.device))
+
+    def _hear(self, samples: Tensor) -> Tensor:
+        """HuBERT: samples (1, T) to features (rows, 1024)."""
+        hubert = self.networks.hubert
+        (features, *_) = hubert(**{hubert.inputs[0]: samples}).values()
+        rows = features.reshape(-1, features.shape[-1])
+        if rows.shape != (row_count(samples.shape[1]), SPEECH_WIDTH):
+            raise ModelError(
+                f"{hubert.path} gives features {tuple(features.shape)} for {samples.shape[1]} samples; it is "
+                "not Ditto's HuBERT."
+            )
+        return rows
+
+    def _join(self, source: Tensor, driving: Tensor) -> Tensor:
+        """The stitch network."""
+        device = self.networks.device
+        return self.networks.stitch_network.module(source.to(device), driving.to(device)).cpu()
+
+    def _rules(self, person: DittoAvatar, motion: Motion, options: StitchOptions) -> StitchRules:
+        drawn_for = motion.drawn_for if isinstance(motion, DittoMotion) else None
+        ratio = 1.0 if drawn_for is None else drawn_for / float(person.face.scale[0])
+        gains = motion_gains(options.use_d_keys, is_video=person.is_video, scale_ratio=ratio)
+        amounts = {"exp": options.mouth_amount, **dict.fromkeys((*ANGLES, "t"), options.head_amount)}
+        return StitchRules(
+            gains={key: gain * amounts.get(key, 1.0) for key, gain in gains.items()},
+            relative=options.relative_d,
+            drive_eye=not person.is_video if options.drive_eye is None else options.drive_eye,
+            # Without a fade, "d0" changes nothing; with one, "" would.
+            fade_to=(self.config.fade_type or "d0") if options.fade_type is None else options.fade_type,
+            vad_on=options.vad_on,
+            amplitude_of=options.amplitude_of,
+        )
+
+    def _controls(self, count: int, options: StitchOptions) -> Controls:
+        config = self.config
+        return read_controls(
+            options.ctrl_info,
+            count,
+            overall=config.overall_ctrl_info
+            if options.overall_ctrl_info is None
+            else options.overall_ctrl_info,
+            fade_out_keys=config.fade_out_keys if options.fade_out_keys is None else options.fade_out_keys,
+            fade_in=options.fade_in,
+            fade_out=options.fade_out,
+        )
+
+    def _check(self, *inputs: MadeByEngine) -> None:
+        """Raise an `EngineError` when something another engine made is connected here."""
+        if common_engine(*inputs).name != self.name:
+            raise EngineError(
+                f"This was made by {inputs[0].engine.label}; {self.label} cannot go on with it."
+            )

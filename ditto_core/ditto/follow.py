@@ -1,0 +1,232 @@
+"""Finds the face in every source frame, with the published networks or the built-in ones.
+
+Both give the same: where the crop lies in each frame, and 478 landmarks on it for the eyes. The published
+way follows the face from its last 203 landmarks; that the crop still shows a face is seen by the mesh. A
+face that is lost is searched again near its last place, and frames without it are bridged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data import AvatarOptions, FaceChoice
+from ..errors import FaceNotFoundError
+from ..face.crop import crop_to_original
+from ..face.find import FaceFinder, no_face
+from ..face.mesh import landmark_region
+from ..face.region import Picture, Points
+from ..face.topology import COUNT
+from ..face.track import REACH, REACH_GROWTH, RESIZE_LIMIT, bridge, track
+from ..host import Host, Releasable
+from ..sequences import LazySequence
+from .source import CROP_SIDE, OfficialFaces, SourceCrop, crop_source, to_crop
+
+COUNT_203 = 203
+
+MeshOnCrop = Callable[[Picture], Points | None]
+"""The square crop RGB uint8 to landmarks (478, 3) as fractions of its side, None when it shows no face."""
+
+
+@dataclass(frozen=True)
+class FollowedFace:
+    """A face in S frames.
+
+    landmarks (S, P, 2) pixels of the frame; crop_to_original (S, 3, 3); mesh (S, 478, 3) landmarks as
+    fractions of the crop. bridged: frames that show no face and got their neighbours' values; jumps: frames
+    where the face was picked up at another place.
+    """
+
+    landmarks: Tensor
+    crop_to_original: Tensor
+    mesh: Tensor
+    bridged: tuple[int, ...]
+    jumps: tuple[int, ...]
+
+
+class FaceFollower(Protocol):
+    """Finds one face in all frames RGB uint8 (S, H, W, 3)."""
+
+    @property
+    def networks(self) -> Sequence[Releasable]: ...
+
+    def follow(self, frames: LazySequence, options: AvatarOptions, host: Host) -> FollowedFace: ...
+
+
+class BuiltInFaces:
+    """The bundled detector and mesh: 478 landmarks, smoothed, from which the crop is cut."""
+
+    def __init__(self, finder: FaceFinder) -> None:
+        self.finder = finder
+        self.networks = finder.networks
+
+    def follow(self, frames: LazySequence, options: AvatarOptions, host: Host) -> FollowedFace:
+        tracked = track(self.finder, frames, options.face, host)
+        placed = crop_to_original(
+            tracked.landmarks,
+            CROP_SIDE,
+            options.crop_scale,
+            options.crop_vx_ratio,
+            options.crop_vy_ratio,
+            options.crop_do_rotate,
+        )
+        mesh = _on_crop(tracked.landmarks, placed)
+        return FollowedFace(tracked.landmarks[..., :2], placed, mesh, tracked.bridged, tracked.jumps)
+
+
+def _on_crop(landmarks: Tensor, placed: Tensor) -> Tensor:
+    """Landmarks (S, P, 3) in pixels of the frames as fractions of their crops."""
+    to_crop_pixels = inverse(placed)
+    flat = landmarks[..., :2] @ to_crop_pixels[:, :2, :2].transpose(1, 2) + to_crop_pixels[:, None, :2, 2]
+    scale = to_crop_pixels[:, :1, :2].square().sum(dim=2, keepdim=True).sqrt()
+    return torch.cat([flat, landmarks[..., 2:] * scale], dim=2) / CROP_SIDE
+
+
+def inverse(matrices: Tensor) -> Tensor:
+    """Of matrices (S, 3, 3)."""
+    inverted: Tensor = cast(Any, torch.linalg).inv(matrices)  # untyped in torch
+    return inverted
+
+
+class BuiltInMesh:
+    """The bundled mesh on a face crop. It looks first where it found the face in the last crop."""
+
+    def __init__(self, finder: FaceFinder) -> None:
+        self.finder = finder
+        self._last: Points | None = None
+
+    def __call__(self, crop: Picture) -> Points | None:
+        face = None if self._last is None else self.finder.place(crop, landmark_region(self._last))
+        if face is None:
+            faces = self.finder.find_all(crop, thorough=False)
+            middle = crop.shape[0] / 2
+            face = min(faces, key=lambda face: math.dist(face.centre, (middle, middle)), default=None)
+        self._last = None if face is None else face.landmarks
+        return None if face is None else face.landmarks / crop.shape[0]
+
+
+class PublishedFaces:
+    """The published detector, 106 and 203 landmarks."""
+
+    def __init__(
+        self, faces: OfficialFaces, new_mesh: Callable[[], MeshOnCrop], networks: Sequence[Releasable]
+    ) -> None:
+        """new_mesh: makes the mesh for one source."""
+        self.faces = faces
+        self.new_mesh = new_mesh
+        self.networks = networks
+
+    def follow(self, frames: LazySequence, options: AvatarOptions, host: Host) -> FollowedFace:
+        search = _Search(self.faces, self.new_mesh(), options)
+        landmarks = np.zeros((len(frames), COUNT_203, 2), np.float32)
+        mesh = np.zeros((len(frames), COUNT, 3), np.float32)
+        found = np.zeros(len(frames), bool)
+        jumps: list[int] = []
+        done = 0
+        for batch in frames.batches():
+            host.check_interrupted()
+            for picture in batch.numpy():
+                sight, jumped = search.step(picture)
+                if sight:
+                    landmarks[done], mesh[done], found[done] = sight.landmarks, sight.mesh, True
+                    jumps += [done] * jumped
+                done += 1
+            host.progress("register", done, len(frames))
+        if not found.any():
+            where = "the picture" if len(frames) == 1 else f"any of the {len(frames)} frames"
+            raise search.failure or no_face(where, frames.shape[1], frames.shape[0])
+        bridge(landmarks, found, jumps)
+        bridge(mesh, found, jumps)
+        placed = [inverse(to_crop(points, CROP_SIDE, options)) for points in landmarks]
+        bridged = tuple(np.flatnonzero(~found).tolist())
+        return FollowedFace(
+            torch.from_numpy(landmarks), torch.cat(placed), torch.from_numpy(mesh), bridged, tuple(jumps)
+        )
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """The face in one frame: 203 landmarks (203, 2) in pixels, and the mesh on its crop (478, 3)."""
+
+    landmarks: Points
+    mesh: Points
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        x, y = (self.landmarks.min(axis=0) + self.landmarks.max(axis=0)) / 2
+        return float(x), float(y)
+
+    @property
+    def size(self) -> float:
+        return float(np.ptp(self.landmarks, axis=0).max())
+
+
+class _Search:
+    """What is known of the face from the frames so far."""
+
+    def __init__(self, faces: OfficialFaces, mesh: MeshOnCrop, options: AvatarOptions) -> None:
+        self.faces = faces
+        self.mesh = mesh
+        self.options = options
+        self.last: _Sight | None = None
+        self.failure: FaceNotFoundError | None = None
+        self._lost = 0
+
+    def step(self, picture: Picture) -> tuple[_Sight | None, bool]:
+        """The face in the next frame, or None, and whether it jumped there."""
+        sight = self._follow(picture) or self._find(picture)
+        if sight is None:
+            self._lost += 1
+            return None, False
+        jumped = self.last is not None and _moved(sight, self.last) > REACH
+        self.last, self._lost = sight, 0
+        return sight, jumped
+
+    def _follow(self, picture: Picture) -> _Sight | None:
+        if self.last is None or self._lost:
+            return None
+        sight = self._seen(picture, crop_source(picture, self.faces, self.options, self.last.landmarks))
+        return sight if sight and self._within_reach(sight) else None
+
+    def _find(self, picture: Picture) -> _Sight | None:
+        options = self.options if self.last is None else replace(self.options, face=_near(self.last, picture))
+        try:
+            sight = self._seen(picture, crop_source(picture, self.faces, options))
+        except FaceNotFoundError as failure:
+            self.failure = failure  # a later frame may show the face
+            return None
+        return sight if sight and self._within_reach(sight) else None
+
+    def _seen(self, picture: Picture, source: SourceCrop) -> _Sight | None:
+        points = source.landmarks
+        height, width = picture.shape[:2]
+        inside = ((points > 0) & (points < [width, height])).all(axis=1).mean()
+        if not np.isfinite(points).all() or inside < 0.25:
+            return None
+        mesh = self.mesh(source.crop.image)
+        return None if mesh is None else _Sight(points, mesh)
+
+    def _within_reach(self, sight: _Sight) -> bool:
+        """Whether this can be the same face as before; the longer it was lost, the further it may be."""
+        if self.last is None:
+            return True
+        resized = max(sight.size / self.last.size, self.last.size / max(sight.size, 1e-3))
+        return _moved(sight, self.last) < REACH + REACH_GROWTH * self._lost and resized < RESIZE_LIMIT + (
+            REACH_GROWTH * self._lost
+        )
+
+
+def _moved(sight: _Sight, last: _Sight) -> float:
+    """How far a face moved, in face sizes."""
+    return math.dist(sight.centre, last.centre) / last.size
+
+
+def _near(sight: _Sight, picture: Picture) -> FaceChoice:
+    height, width = picture.shape[:2]
+    return FaceChoice("nearest", point=(sight.centre[0] / width, sight.centre[1] / height))

@@ -1,0 +1,107 @@
+"""Registers a source: its face's crops, motion, shape and eyes, frame by frame; nothing large is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..data import AvatarOptions, Source
+from ..engine import Engine
+from ..face.crop import crop_faces
+from ..face.track import bridge
+from ..host import Host
+from ..sequences import LazySequence, mirror_index
+from .avatar import AppearanceVolumes, DittoAvatar
+from .condition import eye_attributes
+from .follow import FollowedFace
+from .motion import FaceInfo, smooth_source
+from .source import CROP_SIDE, network_input
+from .stitch import LIP_POINTS, point_mask
+
+Extract = Callable[[Tensor], Tensor]
+"""(n, 3, 256, 256) in 0..1 to feature volumes (n, 32, 16, 64, 64)."""
+
+ExtractMotion = Callable[[Tensor], dict[str, Tensor]]
+"""(n, 3, 256, 256) in 0..1 to the parts of `FaceInfo`."""
+
+
+def build_avatar(
+    engine: Engine,
+    source: Source,
+    followed: FollowedFace,
+    extract_motion: ExtractMotion,
+    extract_appearance: Extract,
+    options: AvatarOptions,
+    host: Host,
+) -> DittoAvatar:
+    """The avatar of the person whose face was followed through `source`."""
+    crops = crop_faces(source.frames, followed.crop_to_original, CROP_SIDE)
+    measured = _measure(crops, extract_motion, host)
+    own = _bridged(measured, followed)
+    face = smooth_source(own, options.smo_k_s) if source.fps is not None else own
+    return DittoAvatar(
+        engine=engine,
+        frames=source.frames,
+        fps=source.fps,
+        landmarks=followed.landmarks,
+        crop_to_original=followed.crop_to_original,
+        crop_size=CROP_SIDE,
+        notes=_notes(followed),
+        face=face,
+        rest=_with_neutral_mouth(face, options.motion_frames),
+        shape=own.kp[0],
+        eyes=eye_attributes(followed.mesh),
+        appearance=AppearanceVolumes(crops, lambda batch: extract_appearance(network_input(batch))),
+    )
+
+
+def _measure(crops: LazySequence, extract_motion: ExtractMotion, host: Host) -> FaceInfo:
+    """Motion and shape of the face in each crop."""
+    parts: list[FaceInfo] = []
+    done = 0
+    for batch in crops.batches():
+        host.check_interrupted()
+        parts.append(FaceInfo(**extract_motion(network_input(batch))))
+        done += len(batch)
+        host.progress("measure", done, len(crops), batch[-1])
+    return FaceInfo(**{name: torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+
+
+def _bridged(face: FaceInfo, followed: FollowedFace) -> FaceInfo:
+    """Frames without a face get their neighbours' motion: what the network made of them is no face's."""
+    found = np.ones(len(face), bool)
+    found[list(followed.bridged)] = False
+
+    def fill(values: Tensor) -> Tensor:
+        filled = np.array(values.numpy())
+        bridge(filled, found, followed.jumps)
+        return torch.from_numpy(filled)
+
+    return face.map(fill)
+
+
+def _with_neutral_mouth(face: FaceInfo, frames: int) -> FaceInfo:
+    """The face with the mouth of its first frames, there and back again; with all its own when that is -1."""
+    if frames == -1 or frames >= len(face):
+        return face
+    neutral = face.exp[mirror_index(len(face), frames)]
+    return replace(face, exp=torch.where(point_mask(LIP_POINTS) > 0, neutral, face.exp))
+
+
+def _notes(followed: FollowedFace) -> tuple[str, ...]:
+    notes: list[str] = []
+    if followed.bridged:
+        notes.append(
+            f"No face was found in {len(followed.bridged)} of {len(followed.mesh)} frames (first: "
+            f"{followed.bridged[0]}); its place and motion there are taken from the neighbouring frames."
+        )
+    if followed.jumps:
+        notes.append(
+            f"At frame {followed.jumps[0]} of the video the face is somewhere else; the one nearest to its "
+            "last place is taken for the same person."
+        )
+    return tuple(notes)
