@@ -22,6 +22,8 @@ SAMPLES_ACROSS = 420.0
 FEWEST, MOST = 2, 6
 EYE_STIRS = 0.01
 SEAM_WIDTH_CM, SEAM_STRENGTH = 0.05, 0.5
+# Lips this far apart touch no more: the mouth's own darkness parts them.
+SEAM_ENDS_CM = 0.5
 
 
 def refine_lips(
@@ -70,7 +72,8 @@ def _box(full: Window, pose: Pose, vertices: Ints) -> Window | None:
 
 def _shade_inner_borders(fine: Picture, box: Window, pose: Pose) -> None:
     """Darken the lips towards each other: lips that were apart in the source have no seam of their own."""
-    if pose.source_open == 0:
+    strength = SEAM_STRENGTH * pose.source_open * float(smoothstep(np.array(1 - pose.open_cm / SEAM_ENDS_CM)))
+    if strength == 0:
         return
     scale = float(np.linalg.norm(pose.mouth_plane[:, 0]) * box.samples_per_pixel[0])
     shade = np.zeros(fine.shape[:2], np.uint8)
@@ -78,7 +81,7 @@ def _shade_inner_borders(fine: Picture, box: Window, pose: Pose) -> None:
         line = np.round(box.to_grid(pose.target[row, :2]) * 16).astype(np.int32)
         cv2.polylines(shade, [line], False, (255,), max(1, round(SEAM_WIDTH_CM * scale)), cv2.LINE_AA, 4)
     soft = cv2.GaussianBlur(shade, (0, 0), max(0.6, 0.8 * SEAM_WIDTH_CM * scale)).astype(np.float32)
-    light = 1 - soft * (SEAM_STRENGTH * pose.source_open / 255)
+    light = 1 - soft * (strength / 255)
     fine[:] = np.round(fine * light[..., None]).astype(np.uint8)
 
 
