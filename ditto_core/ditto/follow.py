@@ -23,7 +23,7 @@ from ..face.find import FaceFinder, no_face
 from ..face.mesh import landmark_region
 from ..face.region import Picture, Points
 from ..face.topology import COUNT
-from ..face.track import REACH, REACH_GROWTH, RESIZE_LIMIT, bridge, track
+from ..face.track import CUT_CORRELATION, REACH, REACH_GROWTH, RESIZE_LIMIT, bridge, thumbnail, track
 from ..host import Host, Releasable
 from ..sequences import LazySequence
 from .source import CROP_SIDE, OfficialFaces, SourceCrop, crop_source, to_crop
@@ -176,16 +176,21 @@ class _Search:
         self.options = options
         self.last: _Sight | None = None
         self.failure: FaceNotFoundError | None = None
+        self._scene: Points = np.zeros(0, np.float32)
         self._lost = 0
 
     def step(self, picture: Picture) -> tuple[_Sight | None, bool]:
         """The face in the next frame, or None, and whether it jumped there."""
-        sight = self._follow(picture) or self._find(picture)
+        scene = thumbnail(picture)
+        last = self.last
+        cut = last is not None and float((scene * self._scene).sum()) < CUT_CORRELATION
+        sight = None if cut else self._follow(picture)
+        sight = sight or self._find(picture, anywhere=cut)
         if sight is None:
             self._lost += 1
             return None, False
-        jumped = self.last is not None and _moved(sight, self.last) > REACH
-        self.last, self._lost = sight, 0
+        jumped = cut or (last is not None and _moved(sight, last) > REACH)
+        self.last, self._scene, self._lost = sight, scene, 0
         return sight, jumped
 
     def _follow(self, picture: Picture) -> _Sight | None:
@@ -194,14 +199,14 @@ class _Search:
         sight = self._seen(picture, crop_source(picture, self.faces, self.options, self.last.landmarks))
         return sight if sight and self._within_reach(sight) else None
 
-    def _find(self, picture: Picture) -> _Sight | None:
+    def _find(self, picture: Picture, *, anywhere: bool) -> _Sight | None:
         options = self.options if self.last is None else replace(self.options, face=_near(self.last, picture))
         try:
             sight = self._seen(picture, crop_source(picture, self.faces, options))
         except FaceNotFoundError as failure:
             self.failure = failure  # a later frame may show the face
             return None
-        return sight if sight and self._within_reach(sight) else None
+        return sight if sight and (anywhere or self._within_reach(sight)) else None
 
     def _seen(self, picture: Picture, source: SourceCrop) -> _Sight | None:
         points = source.landmarks
@@ -217,9 +222,8 @@ class _Search:
         if self.last is None:
             return True
         resized = max(sight.size / self.last.size, self.last.size / max(sight.size, 1e-3))
-        return _moved(sight, self.last) < REACH + REACH_GROWTH * self._lost and resized < RESIZE_LIMIT + (
-            REACH_GROWTH * self._lost
-        )
+        longer = REACH_GROWTH * self._lost
+        return _moved(sight, self.last) < REACH + longer and resized < RESIZE_LIMIT + longer
 
 
 def _moved(sight: _Sight, last: _Sight) -> float:

@@ -107,7 +107,7 @@ class _Follower:
 
     def step(self, picture: Picture, index: int) -> tuple[Face | None, bool]:
         """The face in the next frame, or None, and whether it jumped there."""
-        scene = _thumbnail(picture)
+        scene = thumbnail(picture)
         cut = self.last is not None and float((scene * self._scene).sum()) < CUT_CORRELATION
         if self.last is None:
             face = self._first(picture, index)
@@ -120,14 +120,14 @@ class _Follower:
             return None, False
         jumped = cut or (self.last is not None and _distance(face, self.last) > REACH)
         self.last, self._scene, self._lost = face, scene, 0
-        self._look = _thumbnail(_around(picture, face))
+        self._look = thumbnail(_around(picture, face))
         return face, jumped
 
     def looks_as_before(self, picture: Picture) -> bool:
         """Whether a picture without the face looks as before where the face was last."""
         if self.last is None:
             return False
-        return float((_thumbnail(_around(picture, self.last)) * self._look).sum()) > SAME_CORRELATION
+        return float((thumbnail(_around(picture, self.last)) * self._look).sum()) > SAME_CORRELATION
 
     def _first(self, picture: Picture, index: int) -> Face | None:
         faces = self.finder.find_all(picture, thorough=index % THOROUGH_EVERY == 0)
@@ -169,7 +169,7 @@ def _around(picture: Picture, face: Face) -> Picture:
     return picture[top : max(y1, top + 1), left : max(x1, left + 1)]
 
 
-def _thumbnail(picture: Picture) -> Points:
+def thumbnail(picture: Picture) -> Points:
     """The picture's coarse pattern of light and dark as a unit vector; two of them multiply to a correlation.
 
     A picture of one colour is the zero vector, which resembles nothing.
