@@ -1,7 +1,6 @@
-"""The command line: `talk`, `demo` and `doctor`.
+"""The command line: `talk`, the scripts of Ditto's documents, `demo` and `doctor`.
 
-Its flags are fields of the stages' options: `FLAGS` names each once, defaults and limits stay with the
-options. Results go to stdout, everything said on the way to stderr.
+Results go to stdout, everything said on the way to stderr.
 """
 
 from __future__ import annotations
@@ -11,12 +10,11 @@ import io
 import json
 import logging
 import platform
+import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,12 +22,15 @@ import torch
 from tqdm import tqdm
 
 from . import __version__
-from .data import FaceChoice, as_fps
 from .demo import demo
 from .doctor import Finding, examine
-from .engines import AUTO, ENGINE_NAMES
+from .engine import Engine
+from .engines import AUTO, ENGINE_NAMES, load_engine
 from .errors import DittoError, Interrupted
+from .flags import BY_NAME, FLAGS, LITE_IGNORES, add_flag, by_target, typed_flags, with_values
 from .host import Host
+from .lite.engine import LiteEngine
+from .scripts import PRESETS, SCRIPTS, Script, open_engine, published_options
 from .talking_head import TalkOptions, talk
 
 DONE, INTERNAL_ERROR, BAD_INPUT = 0, 1, 2
@@ -41,84 +42,10 @@ examples:
   ditto talk --source portrait.jpg --audio speech.wav --output talking.mp4
   ditto talk --source person.mp4 --audio speech.mp3 --output dubbed.mp4 --max_size 1080
   ditto talk --source two.jpg --face from-left:1 --audio speech.wav --output right.mp4
+  ditto inference_video --source_video person.mp4 --audio speech.wav --output dubbed.mp4
   ditto demo
   ditto doctor
 """
-
-
-def _boolean(text: str) -> bool:
-    try:
-        return {"true": True, "false": False}[text.lower()]
-    except KeyError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false") from None
-
-
-def _boolean_or_auto(text: str) -> bool | None:
-    return None if text.lower() == "auto" else _boolean(text)
-
-
-def _face(text: str) -> FaceChoice:
-    rule, _, value = text.partition(":")
-    try:
-        if text == "largest":
-            return FaceChoice()
-        if rule == "from-left":
-            return FaceChoice("from left", index=int(value))
-        if rule == "nearest":
-            x, y = value.split(",")
-            return FaceChoice("nearest", point=(float(x), float(y)))
-    except ValueError:
-        pass  # said below, as for an unknown rule
-    raise argparse.ArgumentTypeError(f"{text!r} is none of largest, from-left:N, nearest:X,Y")
-
-
-@dataclass(frozen=True)
-class Flag:
-    """`--name VALUE`, which sets `field` (the name's own unless given) of one part of `TalkOptions`."""
-
-    part: str
-    name: str
-    parse: Callable[[str], Any]
-    value: str
-    help: str
-    field: str = ""
-
-    @property
-    def target(self) -> str:
-        return self.field or self.name
-
-
-FLAGS: dict[str, tuple[Flag, ...]] = {
-    "source": (
-        Flag("avatar", "max_size", int, "N", "longest side in pixels; larger sources are scaled down"),
-        Flag("avatar", "face", _face, "RULE", "largest, from-left:N (0 first) or nearest:X,Y (0..1)"),
-        Flag("avatar", "template_n_frames", int, "N", "frames used of a source video, -1 for all"),
-        Flag("avatar", "crop_scale", float, "X", "side of the face crop, relative to the face"),
-        Flag("avatar", "crop_vx_ratio", float, "X", "crop moved right, as a fraction of its side"),
-        Flag("avatar", "crop_vy_ratio", float, "X", "crop moved down, as a fraction of its side"),
-        Flag("avatar", "crop_do_rotate", _boolean, "true|false", "turn the crop upright with the face"),
-    ),
-    "motion": (
-        Flag("motion", "seed", int, "N", "the same seed gives the same motion"),
-        Flag("motion", "fps", as_fps, "N", "frames a second of the result"),
-        Flag("motion", "blinks", _boolean, "true|false", "let the eyes blink"),
-        Flag("stitch", "mouth_amount", float, "X", "how far the mouth moves, 0..2"),
-        Flag("stitch", "head_amount", float, "X", "how far the head moves, 0..2"),
-        Flag("stitch", "fade_in", int, "N", "frames in which motion begins, -1 for none"),
-        Flag("stitch", "fade_out", int, "N", "frames in which motion ends, -1 for none"),
-        Flag("stitch", "drive_eye", _boolean_or_auto, "auto|true|false", "blink; auto: not for a video"),
-    ),
-    "result": (
-        Flag("blend", "blend_amount", float, "X", "rendered face against the source, 0..1", "amount"),
-        Flag("blend", "feather", float, "X", "soft border, as a fraction of the crop, 0..0.5"),
-        Flag("video", "codec", str, "NAME", "h264, hevc, vp9 or av1"),
-        Flag("video", "crf", int, "N", "quality, 0 (best) to 51"),
-        Flag("video", "preset", str, "NAME", "speed against size, from ultrafast to veryslow"),
-        Flag("video", "pixel_format", str, "NAME", "yuv420p plays everywhere"),
-        Flag("video", "audio_codec", str, "NAME", "aac, opus, or auto for what suits the file"),
-        Flag("video", "audio_bitrate", int, "N", "bits a second"),
-    ),
-}
 
 
 class ConsoleHost(Host):
@@ -201,16 +128,48 @@ def _fail(error: Exception, told: str, code: int) -> int:
 
 
 def _talk(arguments: argparse.Namespace) -> int:
-    begun = time.perf_counter()
     with closing(ConsoleHost(arguments.quiet)) as host:
-        path = talk(
-            arguments.source,
-            arguments.audio,
-            arguments.output,
-            engine=arguments.engine,
-            options=_options(arguments),
-            host=host,
-        )
+        given = _given(arguments)
+        options = with_values(TalkOptions(), by_target(given))
+        engine = load_engine(arguments.engine, host)
+        files = (arguments.source, arguments.audio, arguments.output)
+        return _render(engine, files, options, given, host)
+
+
+def _script(arguments: argparse.Namespace) -> int:
+    """One of the documented scripts."""
+    script: Script = arguments.script
+    with closing(ConsoleHost(arguments.quiet)) as host:
+        given = _given(arguments)
+        if "seed" not in given:
+            given["seed"] = secrets.randbelow(2**32)
+            host.notice(f"Seed: {given['seed']} (--seed {given['seed']} gives the same motion again).")
+        data_root = arguments.data_root or _if_there(script.data_root)
+        cfg_pkl = arguments.cfg_pkl or _if_there(script.cfg_pkl)
+        engine = open_engine(arguments.engine, host, data_root, cfg_pkl)
+        published = published_options(engine) if script.reads_options else {}
+        options = script.options({**published, **given})
+        files = [getattr(arguments, name) for name in script.files]
+        return _render(engine, files, options, typed_flags(arguments), host)
+
+
+def _if_there(place: Path) -> Path | None:
+    return place if place.exists() else None
+
+
+def _given(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The flags that were typed, after those that `--settings` stands for."""
+    return {**PRESETS.get(arguments.settings, {}), **typed_flags(arguments)}
+
+
+def _render(
+    engine: Engine, files: Sequence[Path], options: TalkOptions, given: Mapping[str, Any], host: Host
+) -> int:
+    begun = time.perf_counter()
+    without_effect = [f"--{name}" for name in given if name in LITE_IGNORES]
+    if isinstance(engine, LiteEngine) and without_effect:
+        host.notice(f"Lite does not use {', '.join(without_effect)}; with Ditto they take effect.")
+    path = talk(*files, engine=engine, options=options, host=host)
     _say(f"Wrote {path} in {time.perf_counter() - begun:.1f} s.")
     return DONE
 
@@ -251,20 +210,6 @@ def _say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
-def _options(arguments: argparse.Namespace) -> TalkOptions:
-    """The options with what was given on the command line."""
-    options = TalkOptions()
-    for flag in (flag for flags in FLAGS.values() for flag in flags):
-        value = getattr(arguments, flag.name)
-        if value is not _NOT_GIVEN:
-            part = replace(getattr(options, flag.part), **{flag.target: value})
-            options = replace(options, **{flag.part: part})
-    return options
-
-
-_NOT_GIVEN = object()
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ditto",
@@ -285,6 +230,16 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_talk(speak)
 
+    for script in SCRIPTS.values():
+        files = " ".join(f"--{name} FILE" for name in script.files)
+        named = commands.add_parser(
+            script.name,
+            parents=[common],
+            help=script.summary,
+            usage=f"ditto {script.name} {files} [OPTIONS]",
+        )
+        _add_script(named, script)
+
     show = commands.add_parser("demo", parents=[common], help="render the bundled portrait and speech")
     show.add_argument("--output", type=Path, default=Path("output/demo.mp4"), metavar="FILE")
     show.set_defaults(command=_demo)
@@ -300,36 +255,48 @@ def _parser() -> argparse.ArgumentParser:
 def _add_talk(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_talk)
     files = parser.add_argument_group("files and engine")
-    for name, meaning in (
-        ("source", "picture or video of a person"),
-        ("audio", "speech, or a video with speech"),
-        ("output", "video to write, or to replace: .mp4, .mov, .mkv or .webm"),
-    ):
-        files.add_argument(f"--{name}", required=True, type=Path, metavar="FILE", help=meaning)
-    choices = ", ".join(ENGINE_NAMES)
-    files.add_argument(
-        "--engine", choices=ENGINE_NAMES, default=AUTO, metavar="NAME", help=f"{choices} (default: {AUTO})"
-    )
-    defaults = TalkOptions()
+    _add_file(files, "source", "picture or video of a person")
+    _add_file(files, "audio", "speech, or a video with speech")
+    _add_file(files, "output", "video to write, or to replace: .mp4, .mov, .mkv or .webm")
+    _add_engine(files)
+    _add_settings(files)
     for title, flags in FLAGS.items():
         group = parser.add_argument_group(title)
         for flag in flags:
-            default = _as_typed(getattr(getattr(defaults, flag.part), flag.target))
-            group.add_argument(
-                f"--{flag.name}",
-                type=flag.parse,
-                default=_NOT_GIVEN,
-                metavar=flag.value,
-                help=f"{flag.help} (default: {default})",
-            )
+            add_flag(group, flag, flag.default)
 
 
-def _as_typed(value: object) -> str:
-    """A default as the user would type it."""
-    if isinstance(value, FaceChoice):
-        return value.rule
-    if isinstance(value, Fraction):
-        return f"{float(value):g}"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "auto" if value is None else str(value)
+def _add_script(parser: argparse.ArgumentParser, script: Script) -> None:
+    """The documented flags of a script, then what every script takes here besides."""
+    parser.set_defaults(command=_script, script=script)
+    documented = parser.add_argument_group("documented options")
+    source, audio, output = script.files
+    _add_file(documented, source, "video or picture of a person")
+    _add_file(documented, audio, "speech, or a video with speech")
+    _add_file(documented, output, "video to write, or to replace")
+    for name, place in (("data_root", script.data_root), ("cfg_pkl", script.cfg_pkl)):
+        told = f"Ditto's checkpoints or configuration (default: {place.as_posix()})"
+        documented.add_argument(f"--{name}", type=Path, metavar="PATH", help=told)
+    for flag in script.flags:
+        add_flag(documented, flag, script.default(flag))
+    add_flag(documented, BY_NAME["seed"], "a new one each time")
+    more = parser.add_argument_group("more options")
+    _add_engine(more)
+    _add_settings(more)
+    for flag in BY_NAME.values():
+        if flag not in script.flags and flag.name != "seed":
+            add_flag(more, flag, flag.default)
+
+
+def _add_file(group: Any, name: str, meaning: str) -> None:
+    group.add_argument(f"--{name}", required=True, type=Path, metavar="FILE", help=meaning)
+
+
+def _add_engine(group: Any) -> None:
+    told = f"{', '.join(ENGINE_NAMES)} (default: {AUTO})"
+    group.add_argument("--engine", choices=ENGINE_NAMES, default=AUTO, metavar="NAME", help=told)
+
+
+def _add_settings(group: Any) -> None:
+    told = f"several options at once: {', '.join(PRESETS)}"
+    group.add_argument("--settings", choices=PRESETS, metavar="NAME", help=told)

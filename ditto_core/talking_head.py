@@ -14,15 +14,17 @@ from torch import Tensor
 from .blend.put_back import put_back
 from .data import (
     Audio,
+    Avatar,
     AvatarOptions,
     BlendOptions,
     Frames,
     MotionOptions,
     Source,
+    SpeechFeatures,
     StitchOptions,
     as_fps,
 )
-from .engine import Engine
+from .engine import Engine, common_engine
 from .engines import AUTO, load_engine
 from .errors import InputError
 from .host import Host
@@ -50,7 +52,12 @@ def render(engine: Engine, source: Source, audio: Audio, options: TalkOptions, h
     avatar = engine.register(source, options.avatar, host)
     for note in avatar.notes:
         host.notice(note)
-    speech = engine.encode_speech(audio, host)
+    return animate(avatar, engine.encode_speech(audio, host), options, host)
+
+
+def animate(avatar: Avatar, speech: SpeechFeatures, options: TalkOptions, host: Host) -> Frames:
+    """The stages after registration and listening."""
+    engine = common_engine(avatar, speech)
     motion = engine.sample_motion(avatar, speech, options.motion, host)
     keypoints = engine.stitch(avatar, motion, options.stitch)
     crops = engine.decode(engine.warp(keypoints))
@@ -62,7 +69,7 @@ def talk(
     audio: PathOrSound,
     output: str | PathLike[str],
     *,
-    engine: str = AUTO,
+    engine: str | Engine = AUTO,
     fps: float | str | Fraction | None = None,
     seed: int | None = None,
     max_size: int | None = None,
@@ -72,8 +79,8 @@ def talk(
     """Make the person in `source` speak `audio` and write the video to `output`.
 
     source: a path to a picture or video, or RGB uint8 pixels (H, W, 3) or (S, H, W, 3), a clip at `fps`.
-    audio: a path, or samples (T,) or (C, T) with their rate. fps, seed and max_size override the same fields
-    of `options`.
+    audio: a path, or samples (T,) or (C, T) with their rate. engine: its name, or a loaded one. fps, seed and
+    max_size override the same fields of `options`.
     Returns the path written. Raises a `DittoError` that says what to do when something cannot be used.
     """
     host = host or Host()
@@ -82,7 +89,8 @@ def talk(
     rate = options.motion.fps
     opened = open_source(source, rate) if isinstance(source, (str, PathLike)) else as_source(source, rate)
     sound = read_audio(audio) if isinstance(audio, (str, PathLike)) else as_audio(*audio)
-    frames = render(load_engine(engine, host), opened, sound, options, host)
+    system = load_engine(engine, host) if isinstance(engine, str) else engine
+    frames = render(system, opened, sound, options, host)
     return write_video(frames, output, options.video, host)
 
 

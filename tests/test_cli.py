@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import wave
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -18,16 +17,16 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from helpers.people import SECONDS, face, frames_in, write_clip, write_speech
 from PIL import Image
 
-from ditto_core import cli
+from ditto_core import cli, flags
 from ditto_core.__main__ import main
 from ditto_core.data import FaceChoice
 from ditto_core.demo import PORTRAIT, SPEECH
 from ditto_core.talking_head import TalkOptions
 
 ROOT = Path(__file__).parent.parent
-SECONDS = 0.4
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
 
 
@@ -51,52 +50,8 @@ def folder(tmp_path: Path) -> Path:
     return path
 
 
-def face(side: int = 256) -> Image.Image:
-    with Image.open(PORTRAIT) as picture:
-        return picture.convert("RGB").resize((side, side))
-
-
-def write_speech(
-    path: Path,
-    seconds: float = SECONDS,
-    rate: int = 16000,
-    channels: int = 1,
-    width: int = 2,
-    level: float = 0.3,
-) -> Path:
-    wobble = np.sin(np.arange(round(seconds * rate)) * 2 * np.pi * 180 / rate)
-    samples = np.repeat((wobble * level)[:, None], channels, axis=1)
-    pcm = (samples * 127 + 128).astype(np.uint8) if width == 1 else (samples * 32767).astype("<i2")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(channels)
-        file.setsampwidth(width)
-        file.setframerate(rate)
-        file.writeframes(pcm.tobytes())
-    return path
-
-
-def write_clip(path: Path, frames: int = 20) -> Path:
-    """A silent video of the portrait."""
-    picture = av.VideoFrame.from_ndarray(np.asarray(face()), "rgb24")
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("libx264", rate=25, options={"g": "1"})
-        stream.width = stream.height = 256
-        for index in range(frames):
-            picture.pts = index
-            picture.time_base = Fraction(1, 25)
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
-    return path
-
-
 def talk(source: Path, audio: Path, output: Path, *more: str) -> int:
     return main(["talk", "--source", str(source), "--audio", str(audio), "--output", str(output), *more])
-
-
-def frames_in(path: Path) -> int:
-    with av.open(str(path)) as container:
-        assert container.streams.audio
-        return sum(1 for _ in container.decode(video=0))
 
 
 def contents(folder: Path) -> list[str]:
@@ -276,6 +231,15 @@ def test_a_sound_that_cannot_be_used_is_refused(
         (["--pixel_format", "rgb8"], "rgb8"),
         (["--crf", "99"], "crf"),
         (["--no_such_flag"], "no_such_flag"),
+        (["--blend_mode", "custom"], "alpha"),
+        (["--blend_mode", "custom", "--blend_alpha", "1.1"], "between 0 and 1"),
+        (["--emo", "glad"], "4 neutral"),
+        (["--emo", "8"], "4 neutral"),
+        (["--sampling_timesteps", "0"], "between 1 and 1000"),
+        (["--overlap_v2", "80"], "between 0 and 79"),
+        (["--smo_k_d", "half"], "no whole number"),
+        (["--use_d_keys", "exp=much"], "NAME=NUMBER"),
+        (["--ctrl_info", "missing.json"], "missing.json"),
     ],
 )
 def test_impossible_values_are_refused(
@@ -441,15 +405,23 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 def test_without_flags_the_options_are_the_defaults(asked: dict[str, Any]) -> None:
     assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4")) == 0
     assert asked["options"] == TalkOptions()
-    assert asked["engine"] == "auto"
+    assert asked["engine"].name == "lite"
 
 
-VALUES = {
+VALUES: dict[str, tuple[str, Any]] = {
     "face": ("nearest:0.25,0.5", FaceChoice("nearest", point=(0.25, 0.5))),
     "fps": ("29.97", Fraction(30000, 1001)),
-    "drive_eye": ("false", False),
-    "blinks": ("false", False),
-    "crop_do_rotate": ("false", False),
+    "face_networks": ("built-in", "built-in"),
+    "emo": ("happy,6", ["happy", 6]),
+    "delta_eye_open_n": ("50,70", [50, 70]),
+    "use_d_keys": ("exp=1.2,t=0.5", {"exp": 1.2, "t": 0.5}),
+    "fade_type": ("none", ""),
+    "fade_out_keys": ("exp,pitch", ("exp", "pitch")),
+    "overall_ctrl_info": ("delta_pitch=2", {"delta_pitch": 2.0}),
+    "vad_on": ("expression", "expression"),
+    "amplitude_of": ("logits", "logits"),
+    "custom_formula": ("published", "published"),
+    "blend_mode": ("strong", "strong"),
     "codec": ("vp9", "vp9"),
     "preset": ("slow", "slow"),
     "pixel_format": ("yuv444p", "yuv444p"),
@@ -457,37 +429,42 @@ VALUES = {
     "audio_bitrate": ("64000", 64000),
     "max_size": ("512", 512),
     "crop_scale": ("1.5", 1.5),
-    "seed": ("7", 7),
-    "fade_in": ("5", 5),
-    "fade_out": ("5", 5),
-    "crf": ("30", 30),
-    "template_n_frames": ("9", 9),
 }
+FLAGS = list(flags.BY_NAME.values())
 
 
-@pytest.mark.parametrize(
-    "flag", [flag for flags in cli.FLAGS.values() for flag in flags], ids=lambda flag: flag.name
-)
-def test_each_flag_sets_its_option_alone(flag: cli.Flag, asked: dict[str, Any]) -> None:
-    text, value = VALUES.get(flag.name, ("0.25", 0.25))
+def typed_and_meant(flag: flags.Flag, folder: Path) -> tuple[str, Any]:
+    """Something to type after a flag that is not its default, and the value it stands for."""
+    if flag.name == "ctrl_info":
+        path = folder / "controls.json"
+        path.write_text('{"3": {"delta_yaw": 5}}')
+        return str(path), {"3": {"delta_yaw": 5}}
+    if flag.parse in (flags.boolean, cli.FLAGS["motion"][-1].parse):
+        return ("false", False) if flag.default in (True, None) else ("true", True)
+    return VALUES.get(flag.name, ("7", 7) if isinstance(flag.default, int) else ("0.25", 0.25))
+
+
+@pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.name)
+def test_each_flag_sets_its_option_alone(flag: flags.Flag, asked: dict[str, Any], tmp_path: Path) -> None:
+    text, value = typed_and_meant(flag, tmp_path)
     assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4"), f"--{flag.name}", text) == 0
 
-    part = getattr(asked["options"], flag.part)
-    assert getattr(part, flag.target) == value
-    untouched = dataclasses.replace(
-        part, **{flag.target: getattr(getattr(TalkOptions(), flag.part), flag.target)}
-    )
-    assert dataclasses.replace(asked["options"], **{flag.part: untouched}) == TalkOptions()
+    name, field = flag.target
+    part = getattr(asked["options"], name)
+    assert getattr(part, field) == value != flag.default
+    untouched = dataclasses.replace(part, **{field: flag.default})
+    assert dataclasses.replace(asked["options"], **{name: untouched}) == TalkOptions()
 
 
-def test_every_option_has_a_flag() -> None:
+def test_every_option_has_one_flag() -> None:
     options = TalkOptions()
-    fields = {
+    fields = [
         (part.name, field.name)
         for part in dataclasses.fields(options)
         for field in dataclasses.fields(getattr(options, part.name))
-    }
-    assert fields == {(flag.part, flag.target) for flags in cli.FLAGS.values() for flag in flags}
+    ]
+    assert sorted(fields) == sorted(flag.target for flag in FLAGS)
+    assert len(flags.BY_NAME) == sum(len(group) for group in flags.FLAGS.values())
 
 
 def test_help_shows_examples_flags_and_defaults(capfd: pytest.CaptureFixture[str]) -> None:
@@ -508,7 +485,7 @@ def test_a_defect_is_one_line_and_its_traceback_only_with_v(
         raise ZeroDivisionError("division\nby zero")
 
     monkeypatch.setattr(cli, "talk", fail)
-    assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4")) == 1
+    assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4"), "-q") == 1
     line = refusal(capfd)
     assert "ZeroDivisionError: division by zero" in line
     assert "-v" in line

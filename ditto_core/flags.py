@@ -1,0 +1,287 @@
+"""The flags of the command line: each sets one field of one stage's options.
+
+Defaults and limits stay with the options; how a value is typed is here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from .data import (
+    BLEND_MODES,
+    CustomFormula,
+    EmotionChoice,
+    FaceChoice,
+    FaceNetworks,
+    FadeTarget,
+    FrameControl,
+    as_fps,
+)
+from .ditto.emotion import EMOTIONS, emotion_table
+from .errors import InputError
+from .talking_head import TalkOptions
+
+Value = TypeVar("Value")
+Parser = Callable[[str], Any]
+Values = Mapping[tuple[str, str], Any]
+"""Values by (part of `TalkOptions`, field)."""
+
+NOT_GIVEN = object()
+"""The value of a flag that was not typed."""
+
+
+def boolean(text: str) -> bool:
+    """true or false."""
+    try:
+        return {"true": True, "false": False}[text.lower()]
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false") from None
+
+
+def or_auto(parse: Callable[[str], Value]) -> Callable[[str], Value | None]:
+    """The same, and `auto` for None: what the engine or its configuration takes."""
+    return lambda text: None if text.lower() == "auto" else parse(text)
+
+
+def one_of(choices: Iterable[str]) -> Callable[[str], str]:
+    """One of some names."""
+    names = tuple(choices)
+
+    def parse(text: str) -> str:
+        if text not in names:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(names)}")
+        return text
+
+    return parse
+
+
+def number(kind: Callable[[str], float], low: float, high: float) -> Callable[[str], float]:
+    """An `int` or a `float` from low to high."""
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            what = "whole number" if kind is int else "number"
+            raise argparse.ArgumentTypeError(f"{text!r} is no {what}") from None
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not between {low} and {high}")
+        return value
+
+    return parse
+
+
+def emotion(text: str) -> EmotionChoice:
+    """A class by name or number, or several with commas between them."""
+    labels = [int(label) if label.strip().isdigit() else label for label in text.split(",")]
+    try:
+        emotion_table(labels)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return labels[0] if len(labels) == 1 else labels
+
+
+def frame_control(text: str) -> FrameControl:
+    """`delta_pitch=2,vad_alpha=0.5`."""
+    return dict(_pair(part) for part in text.split(",") if part)
+
+
+def gains(text: str) -> Mapping[str, float] | tuple[str, ...]:
+    """`exp,pitch`, or with factors `exp=1.2,pitch=0.5`."""
+    if "=" in text:
+        return frame_control(text)
+    return names(text)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(part.strip() for part in text.split(",") if part)
+
+
+def frame_numbers(text: str) -> int | list[int]:
+    """One whole number, or several with commas between them."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no whole number of frames, nor a list of them"
+        ) from None
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def json_file(text: str) -> Any:
+    """The content of a JSON file."""
+    try:
+        return json.loads(Path(text).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is no JSON: {error}") from error
+
+
+def _pair(part: str) -> tuple[str, float]:
+    name, _, value = part.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{part!r} is not NAME=NUMBER") from None
+
+
+def _face(text: str) -> FaceChoice:
+    rule, _, value = text.partition(":")
+    try:
+        if text == "largest":
+            return FaceChoice()
+        if rule == "from-left":
+            return FaceChoice("from left", index=int(value))
+        if rule == "nearest":
+            x, y = value.split(",")
+            return FaceChoice("nearest", point=(float(x), float(y)))
+    except ValueError:
+        pass  # said below, as for an unknown rule
+    raise argparse.ArgumentTypeError(f"{text!r} is none of largest, from-left:N, nearest:X,Y")
+
+
+def _fade_type(text: str) -> str:
+    return "" if text == "none" else one_of(name for name in get_args(FadeTarget) if name)(text)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """`--name VALUE`, which sets `field` (the name's own unless given) of one part of `TalkOptions`."""
+
+    part: str
+    name: str
+    parse: Parser
+    value: str
+    help: str
+    field: str = ""
+
+    @property
+    def target(self) -> tuple[str, str]:
+        return self.part, self.field or self.name
+
+    @property
+    def default(self) -> Any:
+        part, name = self.target
+        return getattr(getattr(TalkOptions(), part), name)
+
+
+_WORDS = f"{', '.join(EMOTIONS)}; several with commas"
+_BLEND = "blend, replace, strong, weak or custom"
+
+FLAGS: dict[str, tuple[Flag, ...]] = {
+    "source": (
+        Flag("avatar", "max_size", int, "N", "longest side in pixels; larger sources are scaled down"),
+        Flag("avatar", "face", _face, "RULE", "largest, from-left:N (0 first) or nearest:X,Y (0..1)"),
+        Flag("avatar", "template_n_frames", int, "N", "frames used of a source video, -1 for all"),
+        Flag("avatar", "crop_scale", float, "X", "side of the face crop, relative to the face"),
+        Flag("avatar", "crop_vx_ratio", float, "X", "crop moved right, as a fraction of its side"),
+        Flag("avatar", "crop_vy_ratio", float, "X", "crop moved down, as a fraction of its side"),
+        Flag("avatar", "crop_do_rotate", boolean, "true|false", "turn the crop upright with the face"),
+    ),
+    "motion": (
+        Flag("motion", "seed", int, "N", "the same seed gives the same motion"),
+        Flag("motion", "fps", as_fps, "N", "frames a second of the result"),
+        Flag("motion", "blinks", boolean, "true|false", "let the eyes blink"),
+        Flag("stitch", "mouth_amount", float, "X", "how far the mouth moves, 0..2"),
+        Flag("stitch", "head_amount", float, "X", "how far the head moves, 0..2"),
+        Flag("stitch", "fade_in", int, "N", "frames in which motion begins, -1 for none"),
+        Flag("stitch", "fade_out", int, "N", "frames in which motion ends, -1 for none"),
+        Flag("stitch", "drive_eye", or_auto(boolean), "auto|true|false", "blink; auto: not for a video"),
+    ),
+    "motion with Ditto": (
+        Flag(
+            "avatar", "smo_k_s", number(int, 1, 10_000), "N", "frames a video's own motion is averaged over"
+        ),
+        Flag("avatar", "motion_frames", int, "N", "neutral frames at a video's start to draw motion for"),
+        Flag("motion", "sampling_timesteps", number(int, 1, 1000), "N", "diffusion steps: quality, time"),
+        Flag("motion", "overlap_v2", number(int, 0, 79), "N", "frames two windows share: smoothness"),
+        Flag("motion", "smo_k_d", number(int, 1, 79), "N", "frames head motion is averaged over, 1 for none"),
+        Flag("motion", "emo", or_auto(emotion), "NAME|N", _WORDS),
+        Flag("motion", "eye_f0_mode", boolean, "true|false", "draw motion for the first frame's eyes"),
+        Flag("motion", "reference_character", boolean, "true|false", "draw motion for the published face"),
+        Flag("motion", "delta_eye_open_n", frame_numbers, "N,...", "frames between blinks, 0 at random"),
+        Flag("motion", "blink_rate", or_auto(number(float, 0, 120)), "X", "blinks a minute instead"),
+        Flag("stitch", "use_d_keys", or_auto(gains), "KEY,...", "driven parts, exp,pitch or exp=1.2,t=0.5"),
+        Flag("stitch", "relative_d", boolean, "true|false", "motion counts from its first frame on"),
+        Flag("stitch", "flag_stitching", boolean, "true|false", "join face and shoulders"),
+        Flag(
+            "stitch", "fade_type", or_auto(_fade_type), "NAME", "fade to d0 (first frame), s (source), none"
+        ),
+        Flag("stitch", "fade_out_keys", or_auto(names), "KEY,...", "parts of motion that fade"),
+        Flag("stitch", "ctrl_info", json_file, "FILE", "controls of single frames, as JSON"),
+        Flag("stitch", "overall_ctrl_info", or_auto(frame_control), "KEY=X,...", "controls of all others"),
+        Flag("stitch", "vad_on", one_of(("lips", "expression")), "NAME", "what vad_alpha quietens"),
+        Flag("stitch", "amplitude_of", one_of(("degrees", "logits")), "NAME", "what alpha_pitch, ... scale"),
+        Flag("avatar", "face_networks", one_of(get_args(FaceNetworks)), "NAME", "who finds the face"),
+    ),
+    "result": (
+        Flag("blend", "blend_mode", one_of(BLEND_MODES), "NAME", _BLEND, "mode"),
+        Flag("blend", "blend_alpha", or_auto(float), "X", "opacity of blend mode custom, 0..1", "alpha"),
+        Flag("blend", "custom_formula", one_of(get_args(CustomFormula)), "NAME", "how custom blends"),
+        Flag("blend", "blend_amount", float, "X", "rendered face against the source, 0..1", "amount"),
+        Flag("blend", "feather", float, "X", "soft border, as a fraction of the crop, 0..0.5"),
+        Flag("video", "codec", str, "NAME", "h264, hevc, vp9 or av1"),
+        Flag("video", "crf", int, "N", "quality, 0 (best) to 51"),
+        Flag("video", "preset", str, "NAME", "speed against size, from ultrafast to veryslow"),
+        Flag("video", "pixel_format", str, "NAME", "yuv420p plays everywhere"),
+        Flag("video", "audio_codec", str, "NAME", "aac, opus, or auto for what suits the file"),
+        Flag("video", "audio_bitrate", int, "N", "bits a second"),
+    ),
+}
+
+LITE_IGNORES = frozenset(flag.name for flag in FLAGS["motion with Ditto"])
+"""Flags without an effect while Lite renders."""
+
+BY_NAME = {flag.name: flag for flags in FLAGS.values() for flag in flags}
+
+
+def add_flag(group: Any, flag: Flag, default: object) -> None:
+    """Put a flag into a parser or a group of one; `default` is what its help says."""
+    group.add_argument(
+        f"--{flag.name}",
+        type=flag.parse,
+        default=NOT_GIVEN,
+        metavar=flag.value,
+        help=f"{flag.help} (default: {as_typed(default)})",
+    )
+
+
+def typed_flags(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The flags that were typed, with their values."""
+    return {
+        name: value for name, value in vars(arguments).items() if name in BY_NAME and value is not NOT_GIVEN
+    }
+
+
+def by_target(values: Mapping[str, Any]) -> Values:
+    """Flags by name as the fields they set."""
+    return {BY_NAME[name].target: value for name, value in values.items()}
+
+
+def with_values(options: TalkOptions, values: Values) -> TalkOptions:
+    """The options with some fields replaced, each part's at once: some are checked together."""
+    for part in {part for part, _ in values}:
+        changed = {field: value for (other, field), value in values.items() if other == part}
+        options = replace(options, **{part: replace(getattr(options, part), **changed)})
+    return options
+
+
+def as_typed(value: object) -> str:
+    """A default as the user would type it."""
+    if isinstance(value, FaceChoice):
+        return value.rule
+    if isinstance(value, Fraction):
+        return f"{float(value):g}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "auto"
+    return str(value) if value or value == 0 else "none"

@@ -1,0 +1,179 @@
+"""The scripts of Ditto's documents as data: their flags, defaults and presets, and what each sets here.
+
+`docs/scripts.md` shows the same for readers; `tools/make_workflows.py` makes a workflow from a command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .ditto.engine import DittoEngine
+from .engine import Engine
+from .engines import load_engine
+from .flags import BY_NAME, Flag, Values, by_target, with_values
+from .host import Host
+from .lite.engine import LiteEngine
+from .talking_head import TalkOptions
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "maximum_quality": {
+        "sampling_timesteps": 100,
+        "overlap_v2": 20,
+        "smo_k_d": 5,
+        "smo_k_s": 15,
+        "max_size": 1920,
+    },
+    "high_quality": {"sampling_timesteps": 75, "overlap_v2": 15, "smo_k_d": 5},
+    "balanced": {"sampling_timesteps": 50, "overlap_v2": 10, "smo_k_d": 3, "smo_k_s": 13, "max_size": 1920},
+    "fast_preview": {"sampling_timesteps": 25, "overlap_v2": 5, "max_size": 512},
+    "maximum_speed": {"sampling_timesteps": 25, "overlap_v2": 5, "smo_k_d": 1, "smo_k_s": 1, "max_size": 512},
+    "realistic": {"sampling_timesteps": 50, "overlap_v2": 10, "smo_k_d": 3, "smo_k_s": 13},
+    "expressive": {"sampling_timesteps": 50, "overlap_v2": 10, "smo_k_d": 2, "emo": 6},
+    "stable": {"sampling_timesteps": 50, "overlap_v2": 15, "smo_k_d": 5, "smo_k_s": 15},
+}
+"""The documents' settings by name, as flags with values."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """One documented script.
+
+    files: its flags for source, audio and output, in this order. flags: what else it takes. defaults: flags
+    whose default is not that of `TalkOptions`. always: options it sets without a flag. reads_options: the
+    options come from the configuration, instead of from flags and their defaults.
+    """
+
+    name: str
+    summary: str
+    files: tuple[str, str, str]
+    data_root: Path
+    cfg_pkl: Path
+    flags: tuple[Flag, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    always: Values = field(default_factory=dict[tuple[str, str], Any])
+    reads_options: bool = False
+
+    def default(self, flag: Flag) -> Any:
+        """What a flag means when it is not given."""
+        return self.defaults.get(flag.name, flag.default)
+
+    def options(self, given: Mapping[str, Any]) -> TalkOptions:
+        """What the script sets when these flags are given, by name."""
+        values = {flag.name: self.default(flag) for flag in self.flags} | dict(given)
+        return with_values(TalkOptions(), {**self.always, **by_target(values)})
+
+
+_OF_A_CONFIGURATION = {
+    name: name
+    for name in (
+        "max_size",
+        "template_n_frames",
+        "crop_scale",
+        "crop_vx_ratio",
+        "crop_vy_ratio",
+        "smo_k_s",
+        "eye_f0_mode",
+        "overlap_v2",
+        "sampling_timesteps",
+        "smo_k_d",
+        "use_d_keys",
+        "relative_d",
+        "drive_eye",
+        "delta_eye_open_n",
+        "flag_stitching",
+    )
+} | {"crop_flag_do_rot": "crop_do_rotate"}
+
+_CHECKPOINTS = Path("checkpoints")
+_PYTORCH_FOLDER = "ditto_pytorch"
+_TENSORRT = (_CHECKPOINTS / "ditto_trt_Ampere_Plus", _CHECKPOINTS / "ditto_cfg/v0.4_hubert_cfg_trt.pkl")
+_PYTORCH = (_CHECKPOINTS / _PYTORCH_FOLDER, _CHECKPOINTS / "ditto_cfg/v0.4_hubert_cfg_pytorch.pkl")
+
+_VIDEO_FILES = ("source_video", "audio", "output")
+_VIDEO_FLAGS = (
+    "smo_k_s",
+    "sampling_timesteps",
+    "overlap_v2",
+    "smo_k_d",
+    "max_size",
+    "emo",
+    "fade_in",
+    "fade_out",
+)
+_VIDEO_DEFAULTS = {"emo": 4, "motion_frames": 100}  # where the flag is documented
+_VIDEO_ALWAYS = {("motion", "eye_f0_mode"): True}
+
+
+def _video_script(name: str, summary: str, *own: str) -> Script:
+    flags = tuple(BY_NAME[flag] for flag in (*own, *_VIDEO_FLAGS))
+    return Script(name, summary, _VIDEO_FILES, *_PYTORCH, flags, _VIDEO_DEFAULTS, _VIDEO_ALWAYS)
+
+
+SCRIPTS: dict[str, Script] = {
+    script.name: script
+    for script in (
+        Script(
+            "inference",
+            "Ditto's own script: a picture or video speaks",
+            ("source_path", "audio_path", "output_path"),
+            *_TENSORRT,
+            reads_options=True,
+        ),
+        _video_script(
+            "inference_video",
+            "made for video sources: template frames, eyes",
+            "template_n_frames",
+            "drive_eye",
+        ),
+        _video_script(
+            "inference_video_preserve_motion",
+            "lips for the first neutral frames, put on all frames of the video",
+            "motion_frames",
+        ),
+        _video_script(
+            "inference_video_blend_control",
+            "how much of the rendered face is shown",
+            "template_n_frames",
+            "blend_mode",
+            "blend_alpha",
+        ),
+        _video_script(
+            "inference_video_advanced",
+            "preserve_motion and blend_control together",
+            "motion_frames",
+            "blend_mode",
+            "blend_alpha",
+        ),
+    )
+}
+
+
+def open_engine(name: str, host: Host, data_root: Path | None, cfg_pkl: Path | None) -> Engine:
+    """The engine called `name` with the checkpoints and configuration the documents' flags name.
+
+    None means the host's model folders. In place of TensorRT engines, which are not used yet, the PyTorch
+    checkpoints beside them are taken.
+    """
+    if name != LiteEngine.name and data_root is not None and any(data_root.glob("*.engine")):
+        beside = data_root.with_name(_PYTORCH_FOLDER)
+        host.notice(
+            f"TensorRT engines are not used by this version; looking for PyTorch's files in {beside}."
+        )
+        data_root = beside
+    return load_engine(name, host, data_root=data_root, cfg_pkl=cfg_pkl)
+
+
+def published_options(engine: Engine) -> dict[str, Any]:
+    """The run options in an engine's published configuration, as flags with values.
+
+    What Ditto reads from there itself (emotion, fades, controls of all frames) is left to it.
+    """
+    if not isinstance(engine, DittoEngine):
+        return {}
+    options = engine.config.options
+    return {
+        flag: options[name] for name, flag in _OF_A_CONFIGURATION.items() if options.get(name) is not None
+    }

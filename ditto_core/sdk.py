@@ -1,0 +1,229 @@
+"""Ditto's documented Python interface, as a thin layer over the stages.
+
+    from ditto_core.sdk import StreamSDK, run_video_inference
+
+What differs from the published program is said in `docs/scripts.md`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .data import Avatar, SpeechFeatures
+from .engine import Engine
+from .engines import AUTO
+from .errors import InputError
+from .flags import BY_NAME, by_target, with_values
+from .host import Host
+from .media.sound import as_audio
+from .media.source import open_source
+from .media.writer import write_video
+from .models.configs import read_config
+from .scripts import SCRIPTS, open_engine, published_options
+from .talking_head import TalkOptions, animate, talk
+
+RATE = 16000
+FRAME = 640
+"""Samples of a frame: 0.04 s."""
+
+PUBLISHED_CHUNK = (3, 5, 2)
+"""Past, present and future frames of a chunk of speech."""
+
+_RENAMED = {"crop_flag_do_rot": "crop_do_rotate"}
+_OF_THE_CLIP = ("N_d", "online_mode", "chunksize")
+"""Options of the published program that follow from the speech and from how it is fed."""
+
+_OF_THE_CONFIGURATION = (
+    "ch_info",
+    "delta_eye_arr",
+    "v_min_max_for_clip",
+    "fix_kp_cond",
+    "fix_kp_cond_dim",
+)
+
+Samples = NDArray[np.float32] | Tensor | Sequence[float]
+MoreKwargs = Mapping[str, Mapping[str, Any]] | str | PathLike[str]
+
+
+class Wav2Feat:
+    """Listens: samples to speech features."""
+
+    def __init__(self, engine: Engine, host: Host) -> None:
+        self._engine = engine
+        self._host = host
+
+    def __call__(self, audio: Samples, sr: int = RATE) -> SpeechFeatures:
+        """The features of speech (T,) at `sr` samples a second."""
+        return self._engine.encode_speech(as_audio(_samples(audio), sr), self._host)
+
+    wav2feat = __call__
+
+
+class SpeechSlot:
+    """Where the published program hands over speech features: `put` them before `close`."""
+
+    def __init__(self) -> None:
+        self.features: SpeechFeatures | None = None
+
+    def put(self, features: SpeechFeatures) -> None:
+        self.features = features
+
+
+class StreamSDK:
+    """`setup` a source, say how long the speech is, feed the speech, `close`: the video is written.
+
+    The speech is fed as a whole, `audio2motion_queue.put(wav2feat(audio))`, or piece by piece with
+    `run_chunk`, which collects it: frames are rendered by `close`. One object makes any number of videos, one
+    after the other.
+    """
+
+    def __init__(
+        self,
+        cfg_pkl: str | PathLike[str],
+        data_root: str | PathLike[str],
+        *,
+        engine: str = AUTO,
+        host: Host | None = None,
+    ) -> None:
+        """cfg_pkl, data_root: the configuration and the folder of the checkpoints. With engine `auto` Lite
+        takes over where they are not there, which `host.notice` tells."""
+        self.host = host or Host()
+        self.engine = open_engine(engine, self.host, Path(data_root), Path(cfg_pkl))
+        self.wav2feat = Wav2Feat(self.engine, self.host)
+        self.audio2motion_queue = SpeechSlot()
+        self._avatar: Avatar | None = None
+        self._output = Path()
+        self._options = TalkOptions()
+        self._frames = -1
+        self._chunks: list[Tensor] = []
+
+    def setup(
+        self, source_path: str | PathLike[str], output_path: str | PathLike[str], **kwargs: Any
+    ) -> None:
+        """Register a picture or video. kwargs: the published options, or any flag of `ditto talk` by name."""
+        given = {**published_options(self.engine), **_known(kwargs)}
+        self._options = with_values(TalkOptions(), by_target(given))
+        source = open_source(source_path, self._options.motion.fps)
+        self._avatar = self.engine.register(source, self._options.avatar, self.host)
+        for note in self._avatar.notes:
+            self.host.notice(note)
+        self._output = Path(output_path)
+        self._frames, self._chunks = -1, []
+        self.audio2motion_queue = SpeechSlot()
+
+    def setup_Nd(  # noqa: N802  the published name
+        self,
+        N_d: int,
+        fade_in: int = -1,
+        fade_out: int = -1,
+        ctrl_info: Mapping[int, Mapping[str, Any]] | Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
+        """How many frames there will be, and what happens in some of them; None keeps `setup`'s ctrl_info."""
+        self._frames = N_d
+        given: dict[str, Any] = {"fade_in": fade_in, "fade_out": fade_out}
+        if ctrl_info is not None:
+            given["ctrl_info"] = ctrl_info
+        self._options = with_values(self._options, by_target(given))
+
+    def run_chunk(self, audio_chunk: Samples, chunksize: tuple[int, int, int] = PUBLISHED_CHUNK) -> None:
+        """Take a piece of speech at 16 kHz: past, present and future frames; the present ones are new.
+
+        As published, each piece begins `present` frames after the one before, the first one with `past`
+        frames of silence.
+        """
+        past, present, _ = chunksize
+        samples = _samples(audio_chunk)
+        if len(samples) < (past + present) * FRAME:
+            needed = sum(chunksize) * FRAME + 80
+            raise InputError(
+                f"A chunk of {chunksize} frames has {needed} samples; this one has {len(samples)}."
+            )
+        self._chunks.append(samples[past * FRAME : (past + present) * FRAME])
+
+    def close(self) -> Path:
+        """Render and write the video with its sound; gives its path."""
+        if self._avatar is None:
+            raise InputError("There is nothing to render: call setup with a source and an output first.")
+        frames = animate(self._avatar, self._speech(), self._options, self.host)
+        if self._frames not in (-1, len(frames.images)):
+            made = len(frames.images)
+            self.host.notice(f"setup_Nd was told {self._frames} frames; the speech gives {made}.")
+        return write_video(frames, self._output, self._options.video, self.host)
+
+    def _speech(self) -> SpeechFeatures:
+        if self._chunks:
+            samples = torch.cat(self._chunks)
+            return self.wav2feat(samples[: self._frames * FRAME] if self._frames > 0 else samples)
+        if self.audio2motion_queue.features is None:
+            raise InputError(
+                "There is no speech. Before close, call run_chunk or audio2motion_queue.put(wav2feat(audio))."
+            )
+        return self.audio2motion_queue.features
+
+
+def run_video_inference(
+    SDK: StreamSDK,
+    audio_path: str | PathLike[str],
+    source_video_path: str | PathLike[str],
+    output_path: str | PathLike[str],
+    more_kwargs: MoreKwargs | None = None,
+) -> Path:
+    """What `inference_video` does, with a loaded `StreamSDK`; gives the path written.
+
+    more_kwargs: `setup_kwargs` and `run_kwargs` (fade_in, fade_out, ctrl_info), or a .json or .pkl file with
+    them. Nothing of it is changed.
+    """
+    more = _read(more_kwargs)
+    given = {**published_options(SDK.engine), **_known(more.get("setup_kwargs", {}))}
+    given |= _known(more.get("run_kwargs", {}))
+    options = SCRIPTS["inference_video"].options({"emo": None, **given})
+    return talk(source_video_path, audio_path, output_path, engine=SDK.engine, options=options, host=SDK.host)
+
+
+def _known(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The published options under the names of our flags."""
+    known: dict[str, Any] = {}
+    for name, value in kwargs.items():
+        if name in _OF_THE_CONFIGURATION:
+            raise InputError(f"{name} belongs to the configuration; put it into the cfg_pkl file instead.")
+        if name in _OF_THE_CLIP:
+            continue
+        ours = _RENAMED.get(name, name)
+        if ours not in BY_NAME:
+            raise InputError(f"There is no option {name!r}; use one of {', '.join(BY_NAME)}.")
+        # The documents set this whole number of frames to 0.1.
+        known[ours] = round(value) if ours == "delta_eye_open_n" and isinstance(value, float) else value
+    return known
+
+
+def _read(more_kwargs: MoreKwargs | None) -> Mapping[str, Mapping[str, Any]]:
+    """The options of `run_video_inference`, from a file when they are in one."""
+    if more_kwargs is None or isinstance(more_kwargs, Mapping):
+        return more_kwargs or {}
+    path = Path(more_kwargs)
+    if path.suffix != ".json":
+        return read_config(path)
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"The options in {path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"The options in {path} must be an object with setup_kwargs and run_kwargs.")
+    return cast(dict[str, dict[str, Any]], content)
+
+
+def _samples(audio: Samples) -> Tensor:
+    """Mono float32 samples (T,)."""
+    samples = torch.as_tensor(audio, dtype=torch.float32)
+    if samples.ndim != 1:
+        raise InputError(f"Speech must be mono samples (T,); this is {tuple(samples.shape)}.")
+    return samples
