@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from helpers.golden import table
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ditto_core.ditto.config import open_config
 from ditto_core.errors import ModelError
 from ditto_core.models.configs import read_config
 
@@ -143,3 +145,81 @@ def test_a_changed_byte_is_read_or_refused(place: int, byte: int, tmp_path_facto
     path.write_bytes(WHOLE[:place] + bytes([byte]) + WHOLE[place + 1 :])
     with suppress(ModelError):
         assert isinstance(read_config(path), dict)
+
+
+# What Ditto makes of it
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_configuration_gives_what_motion_depends_on(name: str):
+    content = read_config(FILES[name])["default_kwargs"]
+    config = open_config(FILES[name])
+    assert config.character is not None
+    reference = content["ch_info"]
+    assert np.array_equal(config.character.shape.numpy(), reference["sc"])
+    assert np.array_equal(config.character.motion.pitch.numpy(), reference["x_s_info_lst"][0]["pitch"])
+    assert np.array_equal(config.character.eyes.gaze.numpy(), reference["eye_ball_lst"][0])
+    assert config.limits is not None
+    assert np.array_equal(config.limits.numpy(), content["v_min_max_for_clip"])
+    assert config.blink_table is not None
+    assert config.blink_table.shape == (15, 63)
+    assert config.emotion is not None
+    assert config.emotion.shape == (600, 8)
+    assert (config.fix_kp_cond, config.fix_kp_cond_dim) == (1, (0, 202))
+    assert config.fade_type == "d0"
+    assert config.fade_out_keys == ("exp",)
+    assert config.overall_ctrl_info == {"delta_pitch": 2}
+    assert config.options["overlap_v2"] == content["overlap_v2"]
+
+
+def changed(path: Path, section: str, **values: Any) -> Path:
+    content = read_config(FILES["pytorch"])
+    content[section].update(values)
+    return written(path, content)
+
+
+def test_values_of_double_precision_are_read_as_single(tmp_path: Path):
+    double = np.zeros((4, 265))
+    config = open_config(changed(tmp_path / "a.pkl", "default_kwargs", v_min_max_for_clip=double))
+    assert config.limits is not None
+    assert config.limits.dtype == torch.float32
+
+
+def test_what_a_configuration_leaves_out_is_left_out(tmp_path: Path):
+    path = written(tmp_path / "bare.pkl", {"audio2motion_cfg": {}, "default_kwargs": {"ch_info": None}})
+    config = open_config(path)
+    assert config.character is config.limits is config.blink_table is config.emotion is None
+    assert config.fix_kp_cond == 0
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "words"),
+    [
+        ("audio2motion_cfg", {"w2f_type": "wavlm"}, "w2f_type is wavlm, here it is hubert"),
+        ("audio2motion_cfg", {"audio_feat_dim": 1059}, "audio_feat_dim is 1059, here it is 1103"),
+        ("audio2motion_cfg", {"use_emo": False}, "use_emo is False"),
+        (
+            "default_kwargs",
+            {"v_min_max_for_clip": np.zeros((4, 3))},
+            "v_min_max_for_clip: 3 numbers instead of 265",
+        ),
+        (
+            "default_kwargs",
+            {"delta_eye_arr": np.full((15, 63), np.nan)},
+            "delta_eye_arr: values that are no numbers",
+        ),
+        ("default_kwargs", {"emo": np.zeros((3, 5), np.float32)}, "unusable emo"),
+        ("default_kwargs", {"ch_info": {"x_s_info_lst": []}}, "unusable ch_info"),
+        ("default_kwargs", {"fade_type": "x"}, "'x' is none of"),
+    ],
+)
+def test_an_unusable_value_is_named(section: str, values: dict[str, Any], words: str, tmp_path: Path):
+    path = changed(tmp_path / "cfg.pkl", section, **values)
+    with pytest.raises(ModelError, match=words) as caught:
+        open_config(path)
+    assert str(path) in str(caught.value)
+
+
+def test_a_configuration_of_something_else_is_named(tmp_path: Path):
+    with pytest.raises(ModelError, match="no audio2motion_cfg"):
+        open_config(written(tmp_path / "other.pkl", {"model": {}}))
