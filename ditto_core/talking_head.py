@@ -30,7 +30,7 @@ from .errors import InputError
 from .host import Host
 from .media.sound import as_audio, read_audio
 from .media.source import as_source, open_source
-from .media.writer import VideoOptions, write_video
+from .media.writer import VideoOptions, container_for, write_video
 
 PathOrPixels = str | PathLike[str] | NDArray[np.uint8] | Tensor
 PathOrSound = str | PathLike[str] | tuple[NDArray[np.float32] | Tensor, int]
@@ -85,6 +85,7 @@ def talk(
     """
     host = host or Host()
     options = _with_overrides(options or TalkOptions(), fps, seed, max_size)
+    container_for(Path(output), options.video)  # refused before the work, not after it
     _check_output(Path(output), source, audio)
     rate = options.motion.fps
     opened = open_source(source, rate) if isinstance(source, (str, PathLike)) else as_source(source, rate)

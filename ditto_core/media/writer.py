@@ -81,7 +81,7 @@ def write_video(
     `MediaError` when the file cannot be written.
     """
     options, host, path = options or VideoOptions(), host or Host(), Path(path)
-    container = _container(path, options)
+    container = container_for(path, options)
     if len(frames.images) == 0:
         raise InputError("There are no frames to write.")
     with _published(path) as unfinished, _explained(path):
@@ -98,7 +98,8 @@ def write_video(
     return path
 
 
-def _container(path: Path, options: VideoOptions) -> Container:
+def container_for(path: Path, options: VideoOptions) -> Container:
+    """The file type of `path`; an `InputError` when there is none or it cannot hold what `options` ask for."""
     container = CONTAINERS.get(path.suffix.lower())
     if container is None:
         raise InputError(f"{path.name}: the name must end in one of {', '.join(CONTAINERS)}.")
