@@ -99,7 +99,7 @@ def write_video(
 
 
 def container_for(path: Path, options: VideoOptions) -> Container:
-    """The file type of `path`; an `InputError` when there is none or it cannot hold what `options` ask for."""
+    """The file type of `path`; an `InputError` when it is unknown or cannot hold what `options` ask for."""
     container = CONTAINERS.get(path.suffix.lower())
     if container is None:
         raise InputError(f"{path.name}: the name must end in one of {', '.join(CONTAINERS)}.")
