@@ -16,6 +16,7 @@ import onnxruntime
 import torch
 
 from .demo import PORTRAIT
+from .ditto.checkpoints import find_checkpoints
 from .errors import DittoError
 from .host import Host
 from .media.encoders import find_encoder
@@ -86,7 +87,9 @@ def _models(host: Host) -> Iterator[Finding]:
     for folder in host.model_folders():
         found = "is there" if folder.is_dir() else "is not there, and is not needed by Lite"
         yield Finding("Models", f"Model folder {folder.resolve()} {found}")
-    yield Finding("Models", "Ditto's checkpoints are not used by this version yet")
+    missing = find_checkpoints(host.model_folders()).missing
+    told = f"not complete, and not needed by Lite. Missing: {', '.join(missing)}" if missing else "all there"
+    yield Finding("Models", f"Ditto's files are {told}")
 
 
 def _is_whole(path: Path, digest: str) -> bool:

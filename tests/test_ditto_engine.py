@@ -203,6 +203,11 @@ def test_an_explicit_root_and_configuration_are_used(release: Path, tmp_path: Pa
         load_engine("ditto", host, data_root=root)
 
 
+def test_a_release_in_its_own_folder_is_found(release: Path, tmp_path: Path):
+    shutil.copytree(release, tmp_path / "checkpoints")
+    assert load_engine("ditto", FolderHost(tmp_path)).name == "ditto"
+
+
 def cut_off(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-500])
 
@@ -260,6 +265,18 @@ def test_a_video_is_measured_frame_by_frame_and_smoothed(engine: DittoEngine):
     assert rough.face.exp.shape == (6, 63)
     assert torch.allclose(smooth.face.exp[1:-1], rough.face.exp.unfold(0, 3, 1).mean(dim=-1), atol=1e-6)
     assert torch.equal(smooth.shape, rough.face.kp[0])
+
+
+def test_motion_is_not_smoothed_over_a_cut(engine: DittoEngine):
+    dark = (portrait() // 3).astype(np.uint8)
+    negative = np.ascontiguousarray(255 - dark[:, ::-1])
+    negative[64:, :] = portrait()[:192]
+    cut = as_source(np.stack([portrait(), portrait(), negative, negative]), FPS)
+    avatar = engine.register(cut, AvatarOptions(smo_k_s=13), Host())
+    assert torch.allclose(avatar.face.exp[0], avatar.face.exp[1], atol=1e-4)
+    assert torch.allclose(avatar.face.exp[2], avatar.face.exp[3], atol=1e-4)
+    assert not torch.allclose(avatar.face.exp[1], avatar.face.exp[2], atol=1e-4)
+    assert any("frame 2" in note for note in avatar.notes)
 
 
 def test_no_feature_volume_is_computed_before_it_is_needed(engine: DittoEngine):

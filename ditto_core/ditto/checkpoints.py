@@ -83,11 +83,12 @@ def find_checkpoints(
 ) -> Checkpoints:
     """Look for the files of the release.
 
-    folders: each may hold the release's folders (`ditto_cfg`, `ditto_pytorch`, `ditto_onnx`); a file may lie
-    in any of them. data_root: the `ditto_pytorch` folder to use instead, under whatever name. cfg_pkl: the
-    configuration to use.
+    folders: each may hold the release's folders (`ditto_cfg`, `ditto_pytorch`, `ditto_onnx`), or the release
+    in `checkpoints`, as its documents name it; a file may lie in any of them. data_root: the `ditto_pytorch`
+    folder to use instead, under whatever name. cfg_pkl: the configuration to use.
     """
-    searched = tuple(folders) if data_root is None else (data_root,)
+    inner = [folder / "checkpoints" for folder in folders if (folder / "checkpoints").is_dir()]
+    searched = (*folders, *inner) if data_root is None else (data_root,)
     found: dict[str, Path] = {}
     for role, places in {**_NEEDED, **FACES, **MESH}.items():
         there = [

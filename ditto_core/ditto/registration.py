@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ def build_avatar(
     crops = crop_faces(source.frames, followed.crop_to_original, CROP_SIDE)
     measured = _measure(crops, extract_motion, host)
     own = _bridged(measured, followed)
-    face = smooth_source(own, options.smo_k_s) if source.fps is not None else own
+    face = _smoothed(own, options.smo_k_s, followed.jumps)
     return DittoAvatar(
         engine=engine,
         frames=source.frames,
@@ -68,7 +69,7 @@ def _measure(crops: LazySequence, extract_motion: ExtractMotion, host: Host) -> 
         parts.append(FaceInfo(**extract_motion(network_input(batch))))
         done += len(batch)
         host.progress("measure", done, len(crops), batch[-1])
-    return FaceInfo(**{name: torch.cat([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+    return _joined(parts)
 
 
 def _bridged(face: FaceInfo, followed: FollowedFace) -> FaceInfo:
@@ -82,6 +83,19 @@ def _bridged(face: FaceInfo, followed: FollowedFace) -> FaceInfo:
         return torch.from_numpy(filled)
 
     return face.map(fill)
+
+
+def _smoothed(face: FaceInfo, kernel: int, jumps: tuple[int, ...]) -> FaceInfo:
+    """The face averaged over frames, but not over a jump."""
+    ends = (0, *jumps, len(face))
+    parts = [smooth_source(face.take(slice(*shot)), kernel) for shot in pairwise(ends)]
+    return _joined(parts)
+
+
+def _joined(parts: list[FaceInfo]) -> FaceInfo:
+    return FaceInfo(
+        **{part.name: torch.cat([getattr(p, part.name) for p in parts]) for part in fields(FaceInfo)}
+    )
 
 
 def _with_neutral_mouth(face: FaceInfo, frames: int) -> FaceInfo:
