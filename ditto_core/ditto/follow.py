@@ -18,17 +18,20 @@ from torch import Tensor
 
 from ..data import AvatarOptions, FaceChoice
 from ..errors import FaceNotFoundError
-from ..face.crop import crop_to_original
+from ..face.crop import axis_points, face_rectangle, original_to_crop
 from ..face.find import FaceFinder, no_face
 from ..face.mesh import landmark_region
 from ..face.region import Picture, Points
-from ..face.topology import COUNT
+from ..face.topology import COUNT, LEFT_BROW, OVAL, RIGHT_BROW
 from ..face.track import CUT_CORRELATION, REACH, REACH_GROWTH, RESIZE_LIMIT, bridge, thumbnail, track
 from ..host import Host, Releasable
 from ..sequences import LazySequence
 from .source import CROP_SIDE, OfficialFaces, SourceCrop, crop_source, to_crop
 
 COUNT_203 = 203
+
+CROPPED_BY = [*OVAL[8:29], *LEFT_BROW[0], *RIGHT_BROW[0]]
+"""The landmarks of the 478 that span what the published sets span: jaw and brows, no forehead."""
 
 MeshOnCrop = Callable[[Picture], Points | None]
 """The square crop RGB uint8 to landmarks (478, 3) as fractions of its side, None when it shows no face."""
@@ -68,16 +71,17 @@ class BuiltInFaces:
 
     def follow(self, frames: LazySequence, options: AvatarOptions, host: Host) -> FollowedFace:
         tracked = track(self.finder, frames, options.face, host)
-        placed = crop_to_original(
-            tracked.landmarks,
-            CROP_SIDE,
+        points = tracked.landmarks[..., :2]
+        rectangle = face_rectangle(
+            points[:, CROPPED_BY],
+            axis_points(points),
             options.crop_scale,
             options.crop_vx_ratio,
             options.crop_vy_ratio,
-            options.crop_do_rotate,
         )
+        placed = inverse(original_to_crop(rectangle, CROP_SIDE, options.crop_do_rotate))
         mesh = _on_crop(tracked.landmarks, placed)
-        return FollowedFace(tracked.landmarks[..., :2], placed, mesh, tracked.bridged, tracked.jumps)
+        return FollowedFace(points, placed, mesh, tracked.bridged, tracked.jumps)
 
 
 def _on_crop(landmarks: Tensor, placed: Tensor) -> Tensor:
