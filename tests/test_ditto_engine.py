@@ -246,6 +246,39 @@ def test_a_wrong_file_is_named(name: str, damage: Callable[[Path], Any], words: 
     assert str(path) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: AvatarOptions(smo_k_s=0), "smo_k_s is 0"),
+        (lambda: AvatarOptions(motion_frames=0), "motion_frames"),
+        (lambda: AvatarOptions(face_networks=cast(Any, "mine")), "official, built-in"),
+        (lambda: BlendOptions(mode="custom"), "needs an alpha"),
+        (lambda: BlendOptions(mode=cast(Any, "soft")), "no blend mode 'soft'"),
+        (lambda: BlendOptions(alpha=1.5), "between 0 and 1"),
+    ],
+)
+def test_impossible_options_are_refused(make: Callable[[], Any], words: str):
+    with pytest.raises(InputError, match=words):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"overlap_v2": 80}, "overlap_v2 is 80"),
+        ({"smo_k_d": 0}, "smo_k_d is 0"),
+        ({"sampling_timesteps": 0}, "sampling_timesteps is 0"),
+        ({"delta_eye_open_n": 0.1}, "delta_eye_open_n is 0.1"),
+        ({"blink_rate": -1.0}, "blink rate is -1"),
+    ],
+)
+def test_impossible_motion_is_refused(
+    engine: DittoEngine, person: DittoAvatar, options: dict[str, Any], words: str
+):
+    with pytest.raises(InputError, match=words):
+        drawn(engine, person, **options)
+
+
 # Registration
 
 
@@ -263,6 +296,7 @@ def test_a_video_is_measured_frame_by_frame_and_smoothed(engine: DittoEngine):
     smooth = engine.register(clip_of(6), AvatarOptions(smo_k_s=3), Host())
     rough = engine.register(clip_of(6), AvatarOptions(smo_k_s=1), Host())
     assert rough.face.exp.shape == (6, 63)
+    assert not rough.appearance._volumes
     assert torch.allclose(smooth.face.exp[1:-1], rough.face.exp.unfold(0, 3, 1).mean(dim=-1), atol=1e-6)
     assert torch.equal(smooth.shape, rough.face.kp[0])
 

@@ -41,7 +41,7 @@ MeshOnCrop = Callable[[Picture], Points | None]
 class FollowedFace:
     """A face in S frames.
 
-    landmarks (S, P, 2) pixels of the frame; crop_to_original (S, 3, 3); mesh (S, 478, 3) landmarks as
+    landmarks (S, 478, 2) pixels of the frame; crop_to_original (S, 3, 3); mesh (S, 478, 3) the landmarks as
     fractions of the crop. bridged: frames that show no face and got their neighbours' values; jumps: frames
     where the face was picked up at another place.
     """
@@ -128,7 +128,7 @@ class PublishedFaces:
 
     def follow(self, frames: LazySequence, options: AvatarOptions, host: Host) -> FollowedFace:
         search = _Search(self.faces, self.new_mesh(), options)
-        landmarks = np.zeros((len(frames), COUNT_203, 2), np.float32)
+        points = np.zeros((len(frames), COUNT_203, 2), np.float32)
         mesh = np.zeros((len(frames), COUNT, 3), np.float32)
         found = np.zeros(len(frames), bool)
         jumps: list[int] = []
@@ -138,20 +138,24 @@ class PublishedFaces:
             for picture in batch.numpy():
                 sight, jumped = search.step(picture)
                 if sight:
-                    landmarks[done], mesh[done], found[done] = sight.landmarks, sight.mesh, True
+                    points[done], mesh[done], found[done] = sight.landmarks, sight.mesh, True
                     jumps += [done] * jumped
                 done += 1
             host.progress("register", done, len(frames))
         if not found.any():
             where = "the picture" if len(frames) == 1 else f"any of the {len(frames)} frames"
             raise search.failure or no_face(where, frames.shape[1], frames.shape[0])
-        bridge(landmarks, found, jumps)
+        bridge(points, found, jumps)
         bridge(mesh, found, jumps)
-        placed = [inverse(to_crop(points, CROP_SIDE, options)) for points in landmarks]
+        placed = torch.cat([inverse(to_crop(frame, CROP_SIDE, options)) for frame in points])
+        on_crop = torch.from_numpy(mesh)
         bridged = tuple(np.flatnonzero(~found).tolist())
-        return FollowedFace(
-            torch.from_numpy(landmarks), torch.cat(placed), torch.from_numpy(mesh), bridged, tuple(jumps)
-        )
+        return FollowedFace(_on_frame(on_crop, placed), placed, on_crop, bridged, tuple(jumps))
+
+
+def _on_frame(mesh: Tensor, placed: Tensor) -> Tensor:
+    """Landmarks (S, P, 3) in fractions of the crops as pixels (S, P, 2) of the frames."""
+    return mesh[..., :2] * CROP_SIDE @ placed[:, :2, :2].transpose(1, 2) + placed[:, None, :2, 2]
 
 
 @dataclass(frozen=True)
