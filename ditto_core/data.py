@@ -145,6 +145,12 @@ class MotionOptions:
     delta_eye_open_n: BlinkGaps = 0
     blink_rate: float | None = None
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.sampling_timesteps <= 1000:
+            raise InputError(
+                f"sampling_timesteps is {self.sampling_timesteps}; it must be between 1 and 1000."
+            )
+
 
 @dataclass(frozen=True)
 class StitchOptions:
@@ -266,7 +272,8 @@ class Keypoints:
     """Source and driving keypoints.
 
     source: (S, K, 3), driving: (N, K, 3), both lazy float32; source_index: (N,) int64, the source frame of
-    each output frame; motion: the motion that was put on the avatar.
+    each output frame; motion: the motion that was put on the avatar. measured_in: what x and y are, pixels of
+    the source frame, or -1..1 across the square face crop.
     """
 
     engine: Engine
@@ -275,6 +282,7 @@ class Keypoints:
     source: LazySequence
     driving: LazySequence
     source_index: Tensor
+    measured_in: Literal["frame", "crop"] = "frame"
 
 
 @dataclass(frozen=True)
