@@ -39,6 +39,17 @@ def load_engine(
     return DittoEngine(checkpoints, host.device)
 
 
+def engine_state(name: str, host: Host) -> str:
+    """A text that changes when `load_engine` would load something else: files came, went or were replaced."""
+    if name == "lite":
+        return name
+    found = find_checkpoints(host.model_folders()).found
+    files = [(role, path, path.stat()) for role, path in sorted(found.items())]
+    return "\n".join(
+        [name, *(f"{role} {path} {file.st_size} {file.st_mtime_ns}" for role, path, file in files)]
+    )
+
+
 def _choice(checkpoints: Checkpoints) -> str:
     """What `auto` takes, and why."""
     if not checkpoints.missing:

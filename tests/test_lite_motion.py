@@ -114,6 +114,14 @@ def test_eyes_blink_within_three_seconds_and_together(seed: int) -> None:
     assert motion[0, COLUMN["blink_left"]] == 0
 
 
+@pytest.mark.parametrize(("per_minute", "least", "most"), [(0, 0, 0), (8, 4, 12), (30, 20, 40)])
+def test_blinks_at_a_rate(per_minute: float, least: int, most: int) -> None:
+    rows = rows_of(("AA", 6000))
+    lids = sample(rows, 1500, Fraction(25), 0, True, per_minute)[:, COLUMN["blink_left"]]
+    shut = lids > 0.5
+    assert least <= int((shut[1:] & ~shut[:-1]).sum()) <= most
+
+
 def test_blinks_can_be_left_to_the_person() -> None:
     with_blinks = moved(rows_of(("AA", 900)))
     without = sample(rows_of(("AA", 900)), 225, FPS, 0, False)

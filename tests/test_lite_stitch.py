@@ -59,3 +59,27 @@ def test_fades_longer_than_the_clip_stay_weights(count: int, fade_in: int, fade_
     assert ((weight >= 0) & (weight <= 1)).all()
     if fade_in <= 0 and fade_out <= 0:
         assert (weight == 1).all()
+
+
+class TestControlsOfFrames:
+    def test_the_head_is_turned_by_degrees_and_factors(self) -> None:
+        info = {3: {"delta_yaw": 2.0, "alpha_pitch": 0.5}}
+        stitched = apply(MOTION, StitchOptions(ctrl_info=info), True)
+        assert torch.allclose(stitched[3, columns(("yaw", "pitch"))], torch.tensor([2.4, 0.2]))
+        assert torch.equal(stitched[4:], MOTION[4:])
+
+    def test_an_offset_stays_when_the_head_is_kept_still(self) -> None:
+        options = StitchOptions(head_amount=0, overall_ctrl_info={"delta_roll": 3})
+        assert apply(MOTION, options, True)[:, COLUMN["roll"]].tolist() == [3] * 50
+
+    def test_a_persons_own_head_is_left_alone(self) -> None:
+        options = StitchOptions(overall_ctrl_info={"delta_roll": 3})
+        assert not apply(MOTION, options, True, drive_head=False)[:, columns(HEAD)].any()
+
+    def test_the_gate_quietens_the_mouth_only(self) -> None:
+        stitched = apply(MOTION, StitchOptions(ctrl_info=[{"vad_alpha": 0.0}]), True)
+        assert not stitched[0, columns(MOUTH)].any()
+        assert torch.equal(stitched[0, columns((*HEAD, *EYES))], MOTION[0, columns((*HEAD, *EYES))])
+
+    def test_a_faded_frame_rests(self) -> None:
+        assert not apply(MOTION, StitchOptions(ctrl_info={"7": {"fade_alpha": 0}}), True)[7].any()

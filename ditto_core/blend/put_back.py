@@ -7,23 +7,20 @@ import torch
 from torch import Tensor
 
 from ..data import BlendOptions, FaceCrops, Frames
-from ..sequences import ComputedSequence, GatheredSequence
-from .composite import Weights, composite
+from ..sequences import ComputedSequence, GatheredSequence, LazySequence
+from .composite import Weights, composite, warp
 from .masks import blend_mask, feathered_border
 
 
 def put_back(crops: FaceCrops, options: BlendOptions | None = None) -> Frames:
     """Composite each face crop onto its source frame, as `composite` does.
 
-    The weight of the rendered face is amount · mask · mode(feathered border). Lazy: a batch is computed when
-    it is read.
+    Lazy: a batch is computed when it is read.
     """
     options = options or BlendOptions()
     keypoints = crops.keypoints
     originals = GatheredSequence(keypoints.avatar.frames, keypoints.source_index)
-    border = feathered_border(crops.mask.shape, options.feather)
-    shown = blend_mask(border, options.mode, options.alpha, options.custom_formula)
-    weight: Weights = np.asarray(crops.mask.numpy() * shown * options.amount, np.float32)
+    weight = crop_weight(crops, options)
 
     def compute(start: int, stop: int) -> Tensor:
         faces = crops.images[start:stop].numpy()
@@ -36,3 +33,25 @@ def put_back(crops: FaceCrops, options: BlendOptions | None = None) -> Frames:
 
     images = ComputedSequence(compute, len(crops.images), originals.shape, torch.uint8)
     return Frames(images, keypoints.motion.fps, keypoints.motion.audio)
+
+
+def crop_weight(crops: FaceCrops, options: BlendOptions) -> Weights:
+    """The weight of the rendered face in its crop: amount · mask · mode(feathered border), (h, w) in 0..1."""
+    border = feathered_border(crops.mask.shape, options.feather)
+    shown = blend_mask(border, options.mode, options.alpha, options.custom_formula)
+    return np.asarray(crops.mask.numpy() * shown * options.amount, np.float32)
+
+
+def frame_weights(crops: FaceCrops, options: BlendOptions) -> LazySequence:
+    """The weight of the rendered face on the frames it is put back on, lazy (N, H, W) in 0..1."""
+    weight = crop_weight(crops, options)
+    height, width = crops.keypoints.avatar.frames.shape[:2]
+    placed = crops.crop_to_original[crops.keypoints.source_index]
+
+    def compute(start: int, stop: int) -> Tensor:
+        masks = [
+            warp(weight, matrix, slice(0, height), slice(0, width)) for matrix in placed[start:stop].numpy()
+        ]
+        return torch.from_numpy(np.stack(masks)).clamp(0, 1)
+
+    return ComputedSequence(compute, len(crops.images), (height, width), torch.float32)

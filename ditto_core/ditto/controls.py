@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..control_info import ANGLES, check_keys, finite_number, frame_entries
 from ..data import ControlInfo, FrameControl
 from ..errors import InputError
 from .motion import WIDTHS
 
-ANGLES = ("pitch", "yaw", "roll")
 KEYS = tuple(WIDTHS)
 """The parts of motion: scale, pitch, yaw, roll, t, exp."""
-
-PER_FRAME = (
-    "fade_alpha",
-    "fade_out_keys",
-    "vad_alpha",
-    *(f"delta_{angle}" for angle in ANGLES),
-    *(f"alpha_{angle}" for angle in ANGLES),
-    "delta_exp",
-)
 
 
 @dataclass(frozen=True)
@@ -98,15 +87,13 @@ def read_controls(
     override a control's fade.
     """
     controls = Controls.none(count)
-    _check_keys(overall or {}, "overall_ctrl_info")
+    check_keys(overall or {}, "overall_ctrl_info")
     controls.fade_keys[:] = _key_row(fade_out_keys, "fade_out_keys")
     for frame in range(count):
         _write(controls, frame, overall or {}, "overall_ctrl_info")
-    for frame, entry in _entries(info):
-        where = f"ctrl_info of frame {frame}"
-        _check_keys(entry, where)
+    for frame, entry in frame_entries(info):
         if 0 <= frame < count:
-            _write(controls, frame, entry, where)
+            _write(controls, frame, entry, f"ctrl_info of frame {frame}")
     fades = fade_alphas(count, fade_in, fade_out)
     replaced = torch.zeros(count, dtype=torch.bool)
     replaced[: max(fade_in, 0)] = True
@@ -115,50 +102,26 @@ def read_controls(
     return controls
 
 
-def _entries(info: ControlInfo) -> Iterator[tuple[int, FrameControl]]:
-    if not isinstance(info, Mapping):
-        yield from enumerate(info)
-        return
-    for key, entry in info.items():
-        try:
-            # JSON has no whole numbers as keys, only text.
-            yield int(key) if isinstance(key, str) else operator.index(key), entry
-        except (TypeError, ValueError) as error:
-            raise InputError(f"ctrl_info names a frame {key!r}; use frame numbers from 0.") from error
-
-
-def _check_keys(entry: FrameControl, where: str) -> None:
-    for key in entry:
-        if key not in PER_FRAME:
-            raise InputError(f"{where} sets {key!r}, which there is not; use {', '.join(PER_FRAME)}.")
-
-
 def _write(controls: Controls, frame: int, entry: FrameControl, where: str) -> None:
     """Put one frame's control in its row."""
     if "fade_alpha" in entry:
-        controls.fade[frame] = _number(entry["fade_alpha"], f"fade_alpha in {where}")
+        controls.fade[frame] = finite_number(entry["fade_alpha"], f"fade_alpha in {where}")
     if "fade_out_keys" in entry:
         controls.fade_keys[frame] = _key_row(entry["fade_out_keys"], f"fade_out_keys in {where}")
     if "vad_alpha" in entry:
         # The published rule does nothing from 1 on.
-        controls.vad[frame] = min(_number(entry["vad_alpha"], f"vad_alpha in {where}"), 1.0)
+        controls.vad[frame] = min(finite_number(entry["vad_alpha"], f"vad_alpha in {where}"), 1.0)
     for column, angle in enumerate(ANGLES):
         if f"delta_{angle}" in entry:
-            controls.offset[frame, column] = _number(entry[f"delta_{angle}"], f"delta_{angle} in {where}")
+            controls.offset[frame, column] = finite_number(
+                entry[f"delta_{angle}"], f"delta_{angle} in {where}"
+            )
         if f"alpha_{angle}" in entry:
-            controls.amplitude[frame, column] = _number(entry[f"alpha_{angle}"], f"alpha_{angle} in {where}")
+            controls.amplitude[frame, column] = finite_number(
+                entry[f"alpha_{angle}"], f"alpha_{angle} in {where}"
+            )
     if "delta_exp" in entry:
         controls.exp[frame] = _expression(entry["delta_exp"], where)
-
-
-def _number(value: Any, where: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{where} is {value!r}; it must be a number.") from error
-    if not math.isfinite(number):
-        raise InputError(f"{where} is {number}; it must be a finite number.")
-    return number
 
 
 def _expression(value: Any, where: str) -> Tensor:

@@ -158,7 +158,7 @@ class DittoEngine(Engine):
             )
             driving.append(points)
         source = TensorSequence(place(person.face))
-        return Keypoints(self, person, motion, source, TensorSequence(torch.cat(driving)), index)
+        return Keypoints(self, person, motion, source, TensorSequence(torch.cat(driving)), index, "crop")
 
     def warp(self, keypoints: Keypoints) -> FeatureVolumes:
         self._check(keypoints)

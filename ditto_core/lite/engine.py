@@ -41,6 +41,7 @@ from . import motion as speech_motion
 from . import stitch as motion_stitch
 from .avatar import LiteAvatar
 from .coefficients import CHANNELS, COLUMN
+from .lip_border import part_at_darkness
 from .posing import driving_points, source_points
 from .register import build_avatar
 from .render import Renderer
@@ -67,7 +68,7 @@ class LiteEngine(Engine):
         for network in self.finder.networks:
             host.manage(network)
         frames = limit_size(first_frames(source.frames, options.template_n_frames), options.max_size)
-        tracked = track(self.finder, frames, options.face, host)
+        tracked = track(self.finder, frames, options.face, host, part_at_darkness)
         return build_avatar(self, replace(source, frames=frames), tracked, options)
 
     def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
@@ -82,15 +83,16 @@ class LiteEngine(Engine):
         self._check(avatar, speech)
         host.check_interrupted()
         count = speech.audio.frame_count(options.fps)
-        values = speech_motion.sample(speech.values, count, options.fps, options.seed, options.blinks)
+        values = speech_motion.sample(
+            speech.values, count, options.fps, options.seed, options.blinks, options.blink_rate
+        )
         return Motion(self, values, options.fps, CHANNELS, speech.audio)
 
     def stitch(self, avatar: Avatar, motion: Motion, options: StitchOptions) -> Keypoints:
         self._check(avatar, motion)
         person = cast(LiteAvatar, avatar)
         drive_eye = not person.is_video if options.drive_eye is None else options.drive_eye
-        amounts = replace(options, head_amount=0.0) if person.is_video else options
-        values = motion_stitch.apply(motion.values, amounts, drive_eye)
+        values = motion_stitch.apply(motion.values, options, drive_eye, drive_head=not person.is_video)
         if person.is_video:  # head and brows move as they did
             values[:, COLUMN["brow"]] = 0
         index = person.source_index(len(values), motion.fps)

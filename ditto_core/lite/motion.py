@@ -43,12 +43,20 @@ LARGEST_ANGLE = 3.0
 """Degrees the head turns at most; beyond it the warped background shows."""
 
 
-def sample(rows: Tensor, frame_count: int, fps: Fraction, seed: int, blinks: bool) -> Tensor:
+def sample(
+    rows: Tensor,
+    frame_count: int,
+    fps: Fraction,
+    seed: int,
+    blinks: bool,
+    blinks_per_minute: float | None = None,
+) -> Tensor:
     """Motion of face and head for every frame.
 
     rows: float32 (M, 18) at 100 Hz from `VisemeEncoder.encode`. Returns float32 (frame_count, 15) in the
     columns of `coefficients.CHANNELS`; frame i is the face at (i + 0.5) / fps seconds. The mouth follows
     speech alone; head, brows and blinks also depend on `seed`, always in the same way.
+    blinks_per_minute: None for about 19.
     Raises an `InputError` when there are no rows or no frames.
     """
     if len(rows) == 0 or frame_count < 1:
@@ -61,7 +69,7 @@ def sample(rows: Tensor, frame_count: int, fps: Fraction, seed: int, blinks: boo
     for name, curve in _head(rows, times, seed).items():
         motion[:, COLUMN[name]] += curve
     if blinks:
-        lids = _blinks(times, seed).float()
+        lids = _blinks(times, seed, blinks_per_minute).float()
         motion[:, COLUMN["blink_left"]] = motion[:, COLUMN["blink_right"]] = lids
     return motion
 
@@ -152,25 +160,32 @@ def _wander(times: Tensor, name: str, seed: int) -> Tensor:
     return LARGEST_ANGLE * torch.tanh(deviation * spline(knots, at) / LARGEST_ANGLE)
 
 
-def _blinks(times: Tensor, seed: int) -> Tensor:
+USUAL_RATE = 19.0
+"""Blinks a minute of the drawn gaps."""
+
+
+def _blinks(times: Tensor, seed: int, per_minute: float | None) -> Tensor:
     """Lids closed, 0..1: every few seconds 90 ms to close, 50 ms shut, 160 ms to open, sometimes twice."""
     closed = torch.zeros_like(times)
-    for start in _blink_starts(float(times[-1]), _generator(seed, "blink")):
+    pace = 1.0 if per_minute is None else per_minute / USUAL_RATE
+    for start in _blink_starts(float(times[-1]), _generator(seed, "blink"), pace):
         since = times - start
         closed = closed.maximum(ramp(since / 0.09) * ramp((0.30 - since) / 0.16))
     return closed
 
 
-def _blink_starts(until: float, generator: torch.Generator) -> list[float]:
-    """Seconds at which a blink begins; gaps are log-normal, median 3.2 s, within 1.2 to 7 s."""
+def _blink_starts(until: float, generator: torch.Generator, pace: float) -> list[float]:
+    """Seconds at which a blink begins; gaps are log-normal: at a pace of 1 median 3.2 s, 1.2 to 7 s."""
     starts: list[float] = []
-    start = 0.8 + 1.2 * float(torch.rand((), generator=generator))
+    if pace <= 0:
+        return starts
+    start = (0.8 + 1.2 * float(torch.rand((), generator=generator))) / pace
     while start < until:
         starts.append(start)
         if float(torch.rand((), generator=generator)) < 0.12:
             starts.append(start + 0.38)
         gap = 3.2 * math.exp(0.45 * float(torch.randn((), generator=generator)))
-        start = starts[-1] + min(max(gap, 1.2), 7.0)
+        start = starts[-1] + min(max(gap, 1.2), 7.0) / pace
     return starts
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -30,29 +33,46 @@ def part_of(frames: LazySequence, start: int, count: int) -> LazySequence:
 
 
 def collect_images(frames: LazySequence, host: Host, free_memory: int | None = None) -> Tensor:
-    """Render RGB uint8 (N, H, W, 3) frames into float32 (N, H, W, 3) in 0..1.
+    """Render RGB 0..255 (N, H, W, 3), uint8 or float32, into float32 (N, H, W, 3) in 0..1.
 
     free_memory: bytes that may be used; an `InputError` says what is needed when that is not enough.
     """
+    return _collect(frames, float_images, host, free_memory)
+
+
+def collect_masks(masks: LazySequence, host: Host, free_memory: int | None = None) -> Tensor:
+    """Compute masks (N, H, W) in 0..1; free_memory as in `collect_images`."""
+    return _collect(masks, lambda values: values, host, free_memory)
+
+
+def _collect(
+    frames: LazySequence, convert: Callable[[Tensor], Tensor], host: Host, free_memory: int | None
+) -> Tensor:
     _check_memory(frames, free_memory)
     images = torch.empty((len(frames), *frames.shape), dtype=torch.float32)
     done = 0
     for batch in frames.batches(DEFAULT_BATCH):
         host.check_interrupted()
-        images[done : done + len(batch)] = float_images(batch)
+        images[done : done + len(batch)] = convert(batch)
         done += len(batch)
-        host.progress("images", done, len(frames), batch[-1])
+        host.progress("images", done, len(frames), _preview(images[done - 1]))
     return images
 
 
+def _preview(image: Tensor) -> Tensor:
+    """A picture or mask in 0..1 as RGB uint8 (H, W, 3)."""
+    colours = image if image.ndim == 3 else image[..., None].expand(-1, -1, 3)
+    return colours.mul(255).round().clamp(0, 255).to(torch.uint8)
+
+
 def float_images(pixels: Tensor) -> Tensor:
-    """RGB uint8 as float32 in 0..1, the same shape."""
+    """RGB 0..255 as float32 in 0..1, the same shape."""
     return pixels.float() / 255
 
 
 def _check_memory(frames: LazySequence, free_memory: int | None) -> None:
-    height, width, channels = frames.shape
-    needed = len(frames) * height * width * channels * BYTES_PER_VALUE
+    height, width = frames.shape[:2]
+    needed = len(frames) * math.prod(frames.shape) * BYTES_PER_VALUE
     if free_memory is not None and needed > free_memory:
         raise InputError(
             f"{len(frames)} images of {width}x{height} need {needed / GIGABYTE:.1f} GB of memory and "

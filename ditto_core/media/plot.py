@@ -1,14 +1,15 @@
-"""Draws motion over the waveform of its speech, with nothing but Pillow.
+"""Draws motion, or any curves, over the waveform of the speech, with nothing but Pillow.
 
-Each panel shows the channels that belong together on a common scale; the waveform is the backdrop of all.
+Each panel shows the curves that belong together on a common scale; the waveform is the backdrop of all.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from fractions import Fraction
+from itertools import cycle, pairwise
 from typing import cast
 
 import numpy as np
@@ -18,6 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from ..data import Audio, Motion
+from ..errors import InputError
 
 OVERSAMPLING = 2
 MARGIN = (64, 34, 20, 40)
@@ -34,17 +36,14 @@ FAINT = (140, 144, 150)
 COLOURS = ((255, 176, 59), (92, 200, 255), (150, 220, 110), (240, 110, 150), (190, 150, 255), (240, 230, 130))
 
 
-@dataclass(frozen=True)
-class _Panel:
-    title: str
-    channels: tuple[str, ...]
+NAMED_PANELS = {
+    "Mouth": ("open", "wide", "press", "tuck"),
+    "Eyes": ("blink_left", "blink_right", "brow"),
+    "Head, degrees": ("yaw", "pitch", "roll"),
+}
 
-
-NAMED_PANELS = (
-    _Panel("Mouth", ("open", "wide", "press", "tuck")),
-    _Panel("Eyes", ("blink_left", "blink_right", "brow")),
-    _Panel("Head, degrees", ("yaw", "pitch", "roll")),
-)
+Panels = Mapping[str, Mapping[str, Tensor]]
+"""Curves (N,) by name, by the title of the panel they are drawn in."""
 
 
 @dataclass(frozen=True)
@@ -97,41 +96,51 @@ def plot_motion(motion: Motion, width: int = 1200, height: int = 720) -> Tensor:
     """Motion over the waveform of its speech: RGB uint8 (height, width, 3).
 
     Named face channels are shown in panels for mouth, eyes and head; of channels without such names the
-    ones that move most. Frame i is drawn at (i + 0.5) / fps seconds.
+    ones that move most.
     """
-    panels = _panels(motion)
-    seconds = len(motion.values) / float(motion.fps)
+    return plot_curves(_panels(motion), motion.fps, motion.audio, width, height)
+
+
+def plot_curves(
+    panels: Panels, fps: Fraction, audio: Audio | None = None, width: int = 1200, height: int = 720
+) -> Tensor:
+    """Curves of one length over the waveform of the sound, if any: RGB uint8 (height, width, 3).
+
+    Frame i is drawn at (i + 0.5) / fps seconds. Raises an `InputError` when there is nothing to draw.
+    """
+    counts = [len(curve) for curves in panels.values() for curve in curves.values()]
+    if not counts:
+        raise InputError("There is nothing to draw: no curve was given.")
+    seconds = counts[0] / float(fps)
     canvas = _Canvas(width, height)
     left, top, right, bottom = MARGIN
     each = (height - top - bottom - GAP * (len(panels) - 1)) / len(panels)
-    wave = _envelope(motion.audio, seconds, width - left - right)
-    for row, panel in enumerate(panels):
+    wave = None if audio is None else _envelope(audio, seconds, width - left - right)
+    for row, (title, panel) in enumerate(panels.items()):
         start = top + row * (each + GAP)
-        curves = [_curve(motion, name) for name in panel.channels]
-        low, high = _range(curves)
+        curves = {name: cast("list[float]", curve.tolist()) for name, curve in panel.items()}
+        low, high = _range(list(curves.values()))
         box = _Box(left, start, width - right, start + each, seconds, low, high)
         _draw_axes(canvas, box, last=row == len(panels) - 1)
-        _draw_wave(canvas, box, wave)
-        _draw_curves(canvas, box, panel, curves, float(motion.fps))
+        if wave is not None:
+            _draw_wave(canvas, box, wave)
+        _draw_curves(canvas, box, title, curves, float(fps))
     return canvas.finished()
 
 
-def _panels(motion: Motion) -> list[_Panel]:
+def _panels(motion: Motion) -> Panels:
     """The named panels with the channels this motion has, or one of the channels that move most."""
-    named = [
-        _Panel(panel.title, tuple(name for name in panel.channels if name in motion.channels))
-        for panel in NAMED_PANELS
-    ]
-    named = [panel for panel in named if panel.channels]
+    column = {name: motion.values[:, number] for number, name in enumerate(motion.channels)}
+    named = {
+        title: {name: column[name] for name in names if name in column}
+        for title, names in NAMED_PANELS.items()
+    }
+    named = {title: curves for title, curves in named.items() if curves}
     if named:
         return named
     spread = motion.values.std(dim=0, correction=0)
     liveliest = cast("list[int]", spread.argsort(descending=True)[: len(COLOURS)].tolist())
-    return [_Panel("Motion", tuple(motion.channels[column] for column in liveliest))]
-
-
-def _curve(motion: Motion, channel: str) -> list[float]:
-    return cast("list[float]", motion.values[:, motion.channels.index(channel)].tolist())
+    return {"Motion": {motion.channels[number]: motion.values[:, number] for number in liveliest}}
 
 
 def _range(curves: Sequence[Sequence[float]]) -> tuple[float, float]:
@@ -170,10 +179,10 @@ def _draw_wave(canvas: _Canvas, box: _Box, wave: NDArray[np.float32]) -> None:
 
 
 def _draw_curves(
-    canvas: _Canvas, box: _Box, panel: _Panel, curves: Sequence[Sequence[float]], fps: float
+    canvas: _Canvas, box: _Box, title: str, curves: Mapping[str, Sequence[float]], fps: float
 ) -> None:
-    end = canvas.text(box.left, box.top - 8, panel.title, TEXT, "ls")
-    for name, curve, colour in zip(panel.channels, curves, COLOURS, strict=False):
+    end = canvas.text(box.left, box.top - 8, title, TEXT, "ls")
+    for (name, curve), colour in zip(curves.items(), cycle(COLOURS), strict=False):
         points = [(box.x((i + 0.5) / fps), box.y(value)) for i, value in enumerate(curve)]
         canvas.line(points if len(points) > 1 else [points[0], points[0]], colour, 2)
         canvas.box(end + 16, box.top - 14, end + 28, box.top - 11, colour)

@@ -1,0 +1,66 @@
+"""One control, and the list of them that a user builds up.
+
+Every control changes the options of the stages it is about. They are merged in order: where two change the
+same thing of the same frame, the later one counts. What a control does not name keeps its value, so a stage's
+own options hold until a control says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from torch import Tensor
+
+from ..control_info import frame_entries
+from ..data import AvatarOptions, MotionOptions, StitchOptions
+from .curve import Clip
+
+
+class Control:
+    """Changes nothing; a control overrides the stages it is about."""
+
+    def avatar(self, options: AvatarOptions) -> AvatarOptions:
+        return options
+
+    def motion(self, options: MotionOptions, clip: Clip) -> MotionOptions:  # noqa: ARG002
+        return options
+
+    def stitch(self, options: StitchOptions, clip: Clip) -> StitchOptions:  # noqa: ARG002
+        return options
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The user's controls, in the order they are merged."""
+
+    parts: tuple[Control, ...] = ()
+
+    def plus(self, *controls: Control) -> Controls:
+        """These and, after them, others."""
+        return Controls((*self.parts, *controls))
+
+    def avatar(self, options: AvatarOptions) -> AvatarOptions:
+        for part in self.parts:
+            options = part.avatar(options)
+        return options
+
+    def motion(self, options: MotionOptions, clip: Clip) -> MotionOptions:
+        for part in self.parts:
+            options = part.motion(options, clip)
+        return options
+
+    def stitch(self, options: StitchOptions, clip: Clip) -> StitchOptions:
+        for part in self.parts:
+            options = part.stitch(options, clip)
+        return options
+
+
+def in_frames(options: StitchOptions, values: Mapping[str, Tensor]) -> StitchOptions:
+    """The options with a value or row of each key for every frame from 0 on, added to their `ctrl_info`."""
+    info = {frame: dict(entry) for frame, entry in frame_entries(options.ctrl_info)}
+    for key, column in values.items():
+        for frame, value in enumerate(cast("list[Any]", column.tolist())):
+            info.setdefault(frame, {})[key] = value
+    return replace(options, ctrl_info=info)

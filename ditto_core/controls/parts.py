@@ -1,0 +1,197 @@
+"""The controls: emotion, fades, head pose, expression, eyes, blinks, and single frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Literal
+
+import torch
+
+from ..control_info import frame_entries
+from ..data import ControlInfo, EmotionLabel, FadeTarget, MotionOptions, StitchOptions
+from ..ditto.emotion import emotion_schedule, emotion_table, emotion_vector
+from ..ditto.stitch import gaze_correction
+from ..errors import InputError
+from .control import Control, in_frames
+from .curve import Clip, Curve, Moment
+
+EMOTION_RATE = Fraction(25)
+"""Rows of an emotion table a second: the diffusion model's rate, whatever that of the video."""
+
+BEGIN = Moment(0)
+
+EyeSource = Literal["driven", "original", "first frame"]
+
+
+@dataclass(frozen=True)
+class Emotion(Control):
+    """Emotions laid over those before from `start` to `end`, faded in and out over `fade` seconds.
+
+    labels: one or several at once. end: None for the end of the clip. Where no emotion was set before, the
+    rest of the clip is neutral.
+    """
+
+    labels: tuple[EmotionLabel, ...]
+    start: Moment = BEGIN
+    end: Moment | None = None
+    fade: float = 0.0
+
+    def __post_init__(self) -> None:
+        emotion_vector(self.labels)  # names that do not exist are refused where they are written
+
+    def motion(self, options: MotionOptions, clip: Clip) -> MotionOptions:
+        shown = emotion_vector(self.labels)
+        if self.start.value == 0 and self.end is None:
+            return replace(options, emo=shown[None])
+        rows = torch.arange(clip.at_rate(EMOTION_RATE).frames)
+        before = emotion_table("neutral" if options.emo is None else options.emo)
+        weight = self._weight(rows / float(EMOTION_RATE), clip.fps)[:, None]
+        return replace(options, emo=before[rows % len(before)] * (1 - weight) + shown * weight)
+
+    def _weight(self, time: torch.Tensor, fps: Fraction) -> torch.Tensor:
+        fade = max(self.fade, 1e-6)
+        # From the start the emotion comes, to the end it goes; at 0 it is there at once.
+        weight = ((time - self.start.seconds(fps)) / fade + (self.fade == 0)).clamp(0, 1)
+        if self.start.value == 0:
+            weight = torch.ones_like(weight)
+        if self.end is not None:
+            weight = weight.minimum(((self.end.seconds(fps) - time) / fade).clamp(0, 1))
+        return weight
+
+
+@dataclass(frozen=True)
+class EmotionSchedule(Control):
+    """Emotions that take turns: (moment, classes shown from then on), each fading in over `fade` seconds."""
+
+    changes: tuple[tuple[Moment, tuple[EmotionLabel, ...]], ...]
+    fade: float = 0.0
+
+    def motion(self, options: MotionOptions, clip: Clip) -> MotionOptions:
+        rows = clip.at_rate(EMOTION_RATE).frames
+        rate = float(EMOTION_RATE)
+        changes = [(round(moment.seconds(clip.fps) * rate), labels) for moment, labels in self.changes]
+        return replace(options, emo=emotion_schedule(changes, rows, round(self.fade * rate)))
+
+
+@dataclass(frozen=True)
+class Fade(Control):
+    """Motion comes from and returns to rest over so many frames; None and -1 mean no change and no fade.
+
+    to: what a fade ends in, parts: what of the motion fades; both as in `StitchOptions`.
+    """
+
+    fade_in: int | None = None
+    fade_out: int | None = None
+    to: FadeTarget | None = None
+    parts: Sequence[str] | None = None
+
+    def stitch(self, options: StitchOptions, clip: Clip) -> StitchOptions:  # noqa: ARG002
+        named = {
+            "fade_in": self.fade_in,
+            "fade_out": self.fade_out,
+            "fade_type": self.to,
+            "fade_out_keys": self.parts,
+        }
+        return replace(options, **{name: value for name, value in named.items() if value is not None})
+
+
+@dataclass(frozen=True)
+class HeadPose(Control):
+    """Degrees added to the head's angles, and factors of them; None leaves an angle alone.
+
+    An offset of pitch replaces the one a configuration brings.
+    """
+
+    pitch: Curve | None = None
+    yaw: Curve | None = None
+    roll: Curve | None = None
+    pitch_amount: Curve | None = None
+    yaw_amount: Curve | None = None
+    roll_amount: Curve | None = None
+
+    def stitch(self, options: StitchOptions, clip: Clip) -> StitchOptions:
+        curves = {
+            "delta_pitch": self.pitch,
+            "delta_yaw": self.yaw,
+            "delta_roll": self.roll,
+            "alpha_pitch": self.pitch_amount,
+            "alpha_yaw": self.yaw_amount,
+            "alpha_roll": self.roll_amount,
+        }
+        return in_frames(options, {key: curve.values(clip) for key, curve in curves.items() if curve})
+
+
+@dataclass(frozen=True)
+class Expression(Control):
+    """How much the mouth moves: `amount` 0..2 throughout, and `gate` 0 (the source's lips) .. 1 over time."""
+
+    amount: float | None = None
+    gate: Curve | None = None
+
+    def stitch(self, options: StitchOptions, clip: Clip) -> StitchOptions:
+        if self.amount is not None:
+            options = replace(options, mouth_amount=self.amount)
+        if self.gate is None:
+            return options
+        return in_frames(options, {"vad_alpha": self.gate.values(clip).clamp(0, 1)})
+
+
+@dataclass(frozen=True)
+class Eyes(Control):
+    """Whose eyes are shown, and where they look.
+
+    source: driven by the engine, the source's original ones, or driven with those of the first frame as what
+    motion is drawn for. gaze_x, gaze_y: to the picture's right and up, -30..30; 10 is what keeps the gaze in
+    place while the head turns by 10 / 0.26 = 38 degrees. The offset is the same as that of the gaze
+    correction, see `ditto.stitch.gaze_correction`.
+    """
+
+    source: EyeSource | None = None
+    gaze_x: Curve | None = None
+    gaze_y: Curve | None = None
+
+    def motion(self, options: MotionOptions, clip: Clip) -> MotionOptions:  # noqa: ARG002
+        return options if self.source is None else replace(options, eye_f0_mode=self.source == "first frame")
+
+    def stitch(self, options: StitchOptions, clip: Clip) -> StitchOptions:
+        if self.source is not None:
+            options = replace(options, drive_eye=self.source != "original")
+        if self.gaze_x is None and self.gaze_y is None:
+            return options
+        still = Curve(((BEGIN, 0.0),))
+        looks = [(curve or still).values(clip) for curve in (self.gaze_x, self.gaze_y)]
+        return in_frames(options, {"delta_exp": gaze_correction(torch.stack(looks, dim=1))})
+
+
+@dataclass(frozen=True)
+class Blinks(Control):
+    """How often the eyes blink: a rate a minute (0 never), or gaps in frames at 25 a second, used in turn."""
+
+    per_minute: float | None = None
+    gaps: tuple[int, ...] = ()
+
+    def motion(self, options: MotionOptions, clip: Clip) -> MotionOptions:  # noqa: ARG002
+        if self.gaps:
+            return replace(options, blinks=True, blink_rate=None, delta_eye_open_n=self.gaps)
+        if self.per_minute is None:
+            return options
+        return replace(options, blinks=self.per_minute > 0, blink_rate=self.per_minute)
+
+
+@dataclass(frozen=True)
+class SingleFrames(Control):
+    """`ctrl_info`: what is changed in single frames."""
+
+    info: ControlInfo
+
+    def __post_init__(self) -> None:
+        if any(frame < 0 for frame, _ in frame_entries(self.info)):
+            raise InputError("ctrl_info names a frame before 0; frames count from 0.")
+
+    def stitch(self, options: StitchOptions, clip: Clip) -> StitchOptions:  # noqa: ARG002
+        info = {frame: dict(entry) for frame, entry in frame_entries(options.ctrl_info)}
+        for frame, entry in frame_entries(self.info):
+            info.setdefault(frame, {}).update(entry)
+        return replace(options, ctrl_info=info)

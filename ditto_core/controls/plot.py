@@ -1,0 +1,51 @@
+"""Controls as curves to be drawn: what they change in which frame."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..control_info import ANGLES
+from ..data import MotionOptions, StitchOptions
+from ..ditto.controls import read_controls
+from ..ditto.emotion import EMOTIONS, emotion_table
+from .control import Controls
+from .curve import Clip
+from .parts import EMOTION_RATE, Eyes
+
+Panels = dict[str, dict[str, Tensor]]
+
+
+def control_curves(controls: Controls, clip: Clip) -> Panels:
+    """Panels of curves (frames,) by name: emotions, fade and gate, head, gaze; only what is changed."""
+    stitch = controls.stitch(StitchOptions(), clip)
+    rows = read_controls(stitch.ctrl_info, clip.frames, fade_in=stitch.fade_in, fade_out=stitch.fade_out)
+    panels = {
+        "Emotion": (_emotions(controls, clip), 0.0),
+        "Motion": ({"fade": rows.fade, "gate": rows.vad}, 1.0),
+        "Head, degrees added": (dict(zip(ANGLES, rows.offset.unbind(1), strict=True)), 0.0),
+        "Head, factor": (dict(zip(ANGLES, rows.amplitude.unbind(1), strict=True)), 1.0),
+        "Gaze": (_gaze(controls, clip), 0.0),
+    }
+    changed = {
+        title: {name: curve for name, curve in curves.items() if bool((curve != resting).any())}
+        for title, (curves, resting) in panels.items()
+    }
+    return {title: curves for title, curves in changed.items() if curves}
+
+
+def _emotions(controls: Controls, clip: Clip) -> dict[str, Tensor]:
+    """Share of each class that is ever more than a trace."""
+    emo = controls.motion(MotionOptions(), clip).emo
+    if emo is None:
+        return {}
+    table = emotion_table(emo)
+    row = (torch.arange(clip.frames) / float(clip.fps) * float(EMOTION_RATE)).long() % len(table)
+    shares = dict(zip(EMOTIONS, table[row].unbind(1), strict=True))
+    return {name: share for name, share in shares.items() if float(share.max()) > 0.02}
+
+
+def _gaze(controls: Controls, clip: Clip) -> dict[str, Tensor]:
+    eyes = [part for part in controls.parts if isinstance(part, Eyes)]
+    curves = {"to the right": eyes[-1].gaze_x, "up": eyes[-1].gaze_y} if eyes else {}
+    return {name: curve.values(clip) for name, curve in curves.items() if curve}
