@@ -32,7 +32,14 @@ def register_model_folder() -> None:
     folder_paths.folder_names_and_paths[MODEL_FOLDER][1].update({".onnx", ".pth", ".pkl", ".engine"})
 
 
-class ComfyHost(Host):
+class ModelFolders(Host):
+    """ComfyUI's model folders, which can be asked for before anything executes."""
+
+    def model_folders(self) -> list[Path]:
+        return [Path(folder) for folder in folder_paths.get_folder_paths(MODEL_FOLDER)]
+
+
+class ComfyHost(ModelFolders):
     """One node's view of ComfyUI while it executes."""
 
     def __init__(self) -> None:
@@ -56,9 +63,6 @@ class ComfyHost(Host):
     def notice(self, message: str) -> None:
         _log.info(message)
         self.notices.append(message)
-
-    def model_folders(self) -> list[Path]:
-        return [Path(folder) for folder in folder_paths.get_folder_paths(MODEL_FOLDER)]
 
     def manage(self, model: Releasable) -> None:
         if model not in _managed:

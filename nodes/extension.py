@@ -5,6 +5,9 @@ from __future__ import annotations
 from comfy_api.latest import ComfyExtension, io
 
 from .comfy_host import register_model_folder
+from .control_face import DittoBlinks, DittoEmotion, DittoEmotionSchedule, DittoExpression, DittoEyes
+from .control_motion import DittoFade, DittoFrameControl, DittoHeadPose, DittoPreset
+from .crops_to_images import DittoBlendMask, DittoCropsToImages, DittoKeypointsToImages
 from .decode import DittoDecode
 from .example import DittoExample
 from .frames_to_images import DittoFramesToImages
@@ -13,6 +16,8 @@ from .lmdm_sample import DittoLMDMSample
 from .load_avatar import DittoLoadAvatar
 from .load_engine import DittoLoadEngine
 from .motion_stitch import DittoMotionStitch
+from .motion_tensor import DittoMotionFromTensor, DittoMotionToTensor
+from .plot_controls import DittoPlotControls
 from .plot_motion import DittoPlotMotion
 from .put_back_blend import DittoPutBackBlend
 from .talking_head import DittoTalkingHead
@@ -33,6 +38,21 @@ NODES: list[type[io.ComfyNode]] = [
     DittoFramesToImages,
     DittoFramesToVideo,
     DittoPlotMotion,
+    DittoPreset,
+    DittoEmotion,
+    DittoEmotionSchedule,
+    DittoExpression,
+    DittoEyes,
+    DittoBlinks,
+    DittoHeadPose,
+    DittoFade,
+    DittoFrameControl,
+    DittoPlotControls,
+    DittoMotionToTensor,
+    DittoMotionFromTensor,
+    DittoCropsToImages,
+    DittoBlendMask,
+    DittoKeypointsToImages,
 ]
 
 

@@ -10,6 +10,7 @@ import av
 import torch
 from comfy_api.latest import InputImpl
 
+from ..ditto_core.controls.control import Controls
 from ..ditto_core.data import Audio, Source
 from ..ditto_core.errors import InputError
 from ..ditto_core.media.retime import retimed
@@ -17,6 +18,10 @@ from ..ditto_core.media.sound import as_audio
 from ..ditto_core.media.source import as_source, open_source
 
 Value = TypeVar("Value")
+NO_CONTROLS = Controls()
+
+AS_CONFIGURED = "as configured"
+"""The choice that leaves an option to the checkpoint's configuration."""
 
 
 def source_from(images_or_video: Any, fps: Fraction) -> Source:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..ditto_core.controls.control import Controls
+from ..ditto_core.controls.curve import Clip
 from ..ditto_core.data import Avatar, MotionOptions, SpeechFeatures, as_fps
+from ..ditto_core.ditto.emotion import EMOTIONS
 from ..ditto_core.engine import common_engine
 from .comfy_host import ComfyHost
-from .sockets import AvatarSocket, MotionSocket, SpeechSocket
+from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
+from .sockets import AvatarSocket, ControlsSocket, MotionSocket, SpeechSocket
 
 MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
 SEED_TOOLTIP = "The same seed gives the same head motion and blinks, on every device."
 BLINKS_TOOLTIP = "Let a portrait blink."
+EMO: dict[str, int | None] = {
+    AS_CONFIGURED: None,
+    **{f"{number} {name}": number for number, name in enumerate(EMOTIONS)},
+}
 
 
 class DittoLMDMSample(io.ComfyNode):
@@ -44,6 +52,68 @@ class DittoLMDMSample(io.ComfyNode):
                     tooltip="Frame rate of a portrait's motion. A clip keeps the rate it was loaded with.",
                 ),
                 io.Boolean.Input("blinks", default=MotionOptions.blinks, tooltip=BLINKS_TOOLTIP),
+                io.Int.Input(
+                    "sampling_timesteps",
+                    default=MotionOptions.sampling_timesteps,
+                    min=1,
+                    max=1000,
+                    optional=True,
+                    tooltip="Steps of diffusion: 25 fast, 50 balanced, 75 to 100 best. Ditto only.",
+                ),
+                io.Int.Input(
+                    "overlap_v2",
+                    default=MotionOptions.overlap_v2,
+                    min=0,
+                    max=79,
+                    optional=True,
+                    tooltip="Frames that two windows of 80 share: 5 fast, 10 balanced, 15 to 20 smooth. "
+                    "Ditto only.",
+                ),
+                io.Int.Input(
+                    "smo_k_d",
+                    default=MotionOptions.smo_k_d,
+                    min=1,
+                    max=79,
+                    optional=True,
+                    tooltip="Frames over which the head's motion is averaged: 1 none, 3 balanced, 5 calm. "
+                    "Ditto only.",
+                ),
+                io.Combo.Input(
+                    "emo",
+                    options=list(EMO),
+                    default=AS_CONFIGURED,
+                    optional=True,
+                    tooltip="Emotion of the whole clip; the documents' scripts use 4 neutral. For several "
+                    "at once or one after the other connect Ditto Emotion. Ditto only.",
+                ),
+                io.Boolean.Input(
+                    "eye_f0_mode",
+                    default=MotionOptions.eye_f0_mode,
+                    optional=True,
+                    tooltip="Draw motion for eyes that stay as in the first frame; the documents' video "
+                    "scripts do. With the reference character these are its eyes. Ditto only.",
+                ),
+                io.Boolean.Input(
+                    "reference_character",
+                    default=MotionOptions.reference_character,
+                    optional=True,
+                    tooltip="Draw motion for the checkpoint's reference face and put it on the person, as "
+                    "published; off draws it for the person's own face and eyes. Ditto only.",
+                ),
+                io.Int.Input(
+                    "delta_eye_open_n",
+                    default=0,
+                    min=-1,
+                    max=10_000,
+                    optional=True,
+                    tooltip="Frames with open eyes between two blinks: 0 at random, -1 no blinks. For a "
+                    "rate a minute, and for clips under six seconds, connect Ditto Blinks. Ditto only.",
+                ),
+                ControlsSocket.Input(
+                    "controls",
+                    optional=True,
+                    tooltip="Emotion, blinks, preset: what they set is used instead of the values here.",
+                ),
             ],
             outputs=[
                 MotionSocket.Output(
@@ -54,8 +124,34 @@ class DittoLMDMSample(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, avatar: Avatar, speech: SpeechFeatures, seed: int, fps: float, blinks: bool
+        cls,
+        avatar: Avatar,
+        speech: SpeechFeatures,
+        seed: int,
+        fps: float,
+        blinks: bool,
+        sampling_timesteps: int = MotionOptions.sampling_timesteps,
+        overlap_v2: int = MotionOptions.overlap_v2,
+        smo_k_d: int = MotionOptions.smo_k_d,
+        emo: str = AS_CONFIGURED,
+        eye_f0_mode: bool = MotionOptions.eye_f0_mode,
+        reference_character: bool = MotionOptions.reference_character,
+        delta_eye_open_n: int = 0,
+        controls: Controls = NO_CONTROLS,
     ) -> io.NodeOutput:
-        options = MotionOptions(seed, avatar.fps or as_fps(fps), blinks)
+        rate = avatar.fps or as_fps(fps)
+        options = MotionOptions(
+            seed=seed,
+            fps=rate,
+            blinks=blinks,
+            sampling_timesteps=sampling_timesteps,
+            overlap_v2=overlap_v2,
+            smo_k_d=smo_k_d,
+            emo=chosen("emo", emo, EMO),
+            eye_f0_mode=eye_f0_mode,
+            reference_character=reference_character,
+            delta_eye_open_n=delta_eye_open_n,
+        )
+        options = controls.motion(options, Clip(speech.audio.frame_count(rate), rate))
         engine = common_engine(avatar, speech)
         return io.NodeOutput(engine.sample_motion(avatar, speech, options, ComfyHost()))

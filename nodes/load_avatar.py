@@ -6,15 +6,17 @@ from typing import get_args
 
 from comfy_api.latest import Input, io, ui
 
-from ..ditto_core.data import AvatarOptions, FaceChoice, FaceRule, as_fps
+from ..ditto_core.controls.control import Controls
+from ..ditto_core.data import AvatarOptions, FaceChoice, FaceNetworks, FaceRule, as_fps
 from ..ditto_core.engine import Engine
 from ..ditto_core.face.preview import preview_face
 from ..ditto_core.media.collect import collect_images
 from .comfy_host import ComfyHost
-from .inputs import chosen, source_from
-from .sockets import AvatarSocket, EngineSocket
+from .inputs import NO_CONTROLS, chosen, source_from
+from .sockets import AvatarSocket, ControlsSocket, EngineSocket
 
 FACE_RULES: dict[str, FaceRule] = {rule: rule for rule in get_args(FaceRule)}
+FACE_NETWORKS: dict[str, FaceNetworks] = {name: name for name in get_args(FaceNetworks)}
 PREVIEW_FRAMES = 8
 SOURCE_TOOLTIP = (
     "The person: one IMAGE is a portrait; a VIDEO, or a batch of IMAGEs, is a clip whose lips are replaced."
@@ -119,6 +121,38 @@ class DittoLoadAvatar(io.ComfyNode):
                     step=0.01,
                     tooltip="For 'nearest': how far from the top edge, as a fraction of the height.",
                 ),
+                io.Int.Input(
+                    "smo_k_s",
+                    default=AvatarOptions.smo_k_s,
+                    min=1,
+                    max=99,
+                    optional=True,
+                    tooltip="Frames over which a clip's own motion is averaged: 1 none, 13 balanced, 15 "
+                    "calm. Ditto only.",
+                ),
+                io.Int.Input(
+                    "motion_frames",
+                    default=AvatarOptions.motion_frames,
+                    min=-1,
+                    max=1_000_000,
+                    optional=True,
+                    tooltip="Preserve motion: how many frames at a clip's start show a neutral mouth. The "
+                    "face's own expression is taken from them, head and picture from all frames; -1 "
+                    "is off. Ditto only.",
+                ),
+                io.Combo.Input(
+                    "face_networks",
+                    options=list(FACE_NETWORKS),
+                    default=AvatarOptions.face_networks,
+                    optional=True,
+                    tooltip="Who finds the face: the official files (InsightFace's, for non-commercial "
+                    "use), the built-in mesh, or auto: official when installed. Ditto only.",
+                ),
+                ControlsSocket.Input(
+                    "controls",
+                    optional=True,
+                    tooltip="Of a preset: its max_size and smo_k_s, instead of those here.",
+                ),
             ],
             outputs=[
                 AvatarSocket.Output(display_name="avatar", tooltip="The registered person."),
@@ -145,6 +179,10 @@ class DittoLoadAvatar(io.ComfyNode):
         face_index: int,
         face_x: float,
         face_y: float,
+        smo_k_s: int = AvatarOptions.smo_k_s,
+        motion_frames: int = AvatarOptions.motion_frames,
+        face_networks: str = AvatarOptions.face_networks,
+        controls: Controls = NO_CONTROLS,
     ) -> io.NodeOutput:
         host = ComfyHost()
         options = AvatarOptions(
@@ -155,8 +193,11 @@ class DittoLoadAvatar(io.ComfyNode):
             crop_vy_ratio=crop_vy_ratio,
             crop_do_rotate=crop_do_rotate,
             face=FaceChoice(chosen("face", face, FACE_RULES), face_index, (face_x, face_y)),
+            smo_k_s=smo_k_s,
+            motion_frames=motion_frames,
+            face_networks=chosen("face_networks", face_networks, FACE_NETWORKS),
         )
-        avatar = engine.register(source_from(source, as_fps(fps)), options, host)
+        avatar = engine.register(source_from(source, as_fps(fps)), controls.avatar(options), host)
         for note in avatar.notes:
             host.notice(note)
         preview = collect_images(preview_face(avatar, PREVIEW_FRAMES), host)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..ditto_core.engines import AUTO, ENGINE_NAMES, load_engine
-from .comfy_host import ComfyHost
+from ..ditto_core.engines import AUTO, ENGINE_NAMES, engine_state, load_engine
+from .comfy_host import ComfyHost, ModelFolders
 from .sockets import EngineSocket
 
 ENGINE_TOOLTIP = (
     "auto takes Ditto when its checkpoints are installed, otherwise Lite, and says which on the node. "
-    "lite is the built-in draft engine: no download, runs on the CPU."
+    "lite is the built-in draft engine: no download, runs on the CPU. ditto needs the published checkpoints "
+    "in models/ditto."
 )
 
 
@@ -31,6 +32,10 @@ class DittoLoadEngine(io.ComfyNode):
                 EngineSocket.Output(display_name="engine", tooltip="For Load Avatar and Wav2Feat."),
             ],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, engine: str) -> str:
+        return engine_state(engine, ModelFolders())
 
     @classmethod
     def execute(cls, engine: str) -> io.NodeOutput:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from comfy_api.latest import io
 
-from ..ditto_core.data import Avatar, Motion, StitchOptions
+from ..ditto_core.controls.control import Controls
+from ..ditto_core.controls.curve import Clip
+from ..ditto_core.controls.text import parse_gains, parse_parts
+from ..ditto_core.data import Avatar, FadeTarget, Motion, StitchOptions
 from ..ditto_core.engine import common_engine
-from .inputs import chosen
-from .sockets import AvatarSocket, KeypointsSocket, MotionSocket
+from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
+from .sockets import AvatarSocket, ControlsSocket, KeypointsSocket, MotionSocket
 
 DRIVE_EYE = {"auto": None, "on": True, "off": False}
+FADE_TYPE: dict[str, FadeTarget | None] = {AS_CONFIGURED: None, "d0": "d0", "s": "s", "none": ""}
+VAD_ON: dict[str, Literal["lips", "expression"]] = {"lips": "lips", "expression": "expression"}
+AMPLITUDE_OF: dict[str, Literal["degrees", "logits"]] = {"degrees": "degrees", "logits": "logits"}
+PARTS_TOOLTIP = "Parts are scale, pitch, yaw, roll, t (shift) and exp (expression), with commas between them."
 MOUTH_TOOLTIP = "How far the mouth moves: 0 stays shut, 1 natural, 2 exaggerated."
 HEAD_TOOLTIP = "How far the head moves: 0 keeps it still, 1 natural, 2 exaggerated."
 
@@ -64,6 +73,63 @@ class DittoMotionStitch(io.ComfyNode):
                     tooltip="Blinks: on takes the engine's, off keeps the source's own eyes, auto is on "
                     "for a portrait and off for a video.",
                 ),
+                io.String.Input(
+                    "use_d_keys",
+                    default="",
+                    optional=True,
+                    tooltip="Parts of motion that speech drives, with factors if wanted: exp: 1.2, pitch: "
+                    f"0.5. Blank: all but scale for a portrait, exp for a clip. {PARTS_TOOLTIP} Ditto only.",
+                ),
+                io.Boolean.Input(
+                    "relative_d",
+                    default=StitchOptions.relative_d,
+                    optional=True,
+                    tooltip="Motion moves the source by its change since the first frame; off replaces the "
+                    "source's. Ditto only.",
+                ),
+                io.Boolean.Input(
+                    "flag_stitching",
+                    default=StitchOptions.flag_stitching,
+                    optional=True,
+                    tooltip="Join the moving face to the shoulders with the stitch network. Ditto only.",
+                ),
+                io.Combo.Input(
+                    "fade_type",
+                    options=list(FADE_TYPE),
+                    default=AS_CONFIGURED,
+                    optional=True,
+                    tooltip="What fades begin and end in: d0 the first frame, s the source, none no fades. "
+                    "Ditto only; Lite fades to the source at rest.",
+                ),
+                io.String.Input(
+                    "fade_out_keys",
+                    default="",
+                    optional=True,
+                    tooltip=f"Parts of motion that fade; blank as configured (exp). {PARTS_TOOLTIP} "
+                    f"Ditto only.",
+                ),
+                io.Combo.Input(
+                    "vad_on",
+                    options=list(VAD_ON),
+                    default=StitchOptions.vad_on,
+                    optional=True,
+                    tooltip="What a gate (vad_alpha) below 1 quietens: the lips, or as published the whole "
+                    "expression with eyes and blinks. Ditto only.",
+                ),
+                io.Combo.Input(
+                    "amplitude_of",
+                    options=list(AMPLITUDE_OF),
+                    default=StitchOptions.amplitude_of,
+                    optional=True,
+                    tooltip="What factors of head angles multiply: the degrees, or as published the 66 "
+                    "logits behind them. Ditto only.",
+                ),
+                ControlsSocket.Input(
+                    "controls",
+                    optional=True,
+                    tooltip="Head pose, fades, expression, eyes, single frames: what they set is used "
+                    "instead of the values here.",
+                ),
             ],
             outputs=[
                 KeypointsSocket.Output(
@@ -82,9 +148,29 @@ class DittoMotionStitch(io.ComfyNode):
         fade_in: int,
         fade_out: int,
         drive_eye: str,
+        use_d_keys: str = "",
+        relative_d: bool = StitchOptions.relative_d,
+        flag_stitching: bool = StitchOptions.flag_stitching,
+        fade_type: str = AS_CONFIGURED,
+        fade_out_keys: str = "",
+        vad_on: str = StitchOptions.vad_on,
+        amplitude_of: str = StitchOptions.amplitude_of,
+        controls: Controls = NO_CONTROLS,
     ) -> io.NodeOutput:
         options = StitchOptions(
-            mouth_amount, head_amount, fade_in, fade_out, chosen("drive_eye", drive_eye, DRIVE_EYE)
+            mouth_amount=mouth_amount,
+            head_amount=head_amount,
+            fade_in=fade_in,
+            fade_out=fade_out,
+            drive_eye=chosen("drive_eye", drive_eye, DRIVE_EYE),
+            use_d_keys=parse_gains(use_d_keys),
+            relative_d=relative_d,
+            flag_stitching=flag_stitching,
+            fade_type=chosen("fade_type", fade_type, FADE_TYPE),
+            fade_out_keys=parse_parts(fade_out_keys),
+            vad_on=chosen("vad_on", vad_on, VAD_ON),
+            amplitude_of=chosen("amplitude_of", amplitude_of, AMPLITUDE_OF),
         )
+        options = controls.stitch(options, Clip(len(motion.values), motion.fps))
         engine = common_engine(avatar, motion)
         return io.NodeOutput(engine.stitch(avatar, motion, options))

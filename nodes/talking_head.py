@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from comfy_api.latest import Input, InputImpl, io
 
+from ..ditto_core.controls.control import Controls
+from ..ditto_core.controls.curve import Clip
 from ..ditto_core.data import AvatarOptions, MotionOptions, StitchOptions
-from ..ditto_core.engines import AUTO, ENGINE_NAMES, load_engine
+from ..ditto_core.engines import AUTO, ENGINE_NAMES, engine_state, load_engine
 from ..ditto_core.media.writer import VideoOptions, write_video
 from ..ditto_core.talking_head import TalkOptions, render
-from .comfy_host import ComfyHost, new_temporary_video
+from .comfy_host import ComfyHost, ModelFolders, new_temporary_video
 from .frames_to_video import CRF_TOOLTIP
-from .inputs import audio_from, source_from
+from .inputs import NO_CONTROLS, audio_from, source_from
 from .lmdm_sample import BLINKS_TOOLTIP, MAX_SEED, SEED_TOOLTIP
 from .load_avatar import MAX_SIZE_TOOLTIP, SOURCE_TOOLTIP
 from .load_engine import ENGINE_TOOLTIP
 from .motion_stitch import HEAD_TOOLTIP, MOUTH_TOOLTIP
+from .sockets import ControlsSocket
 
 
 class DittoTalkingHead(io.ComfyNode):
@@ -65,6 +68,12 @@ class DittoTalkingHead(io.ComfyNode):
                 ),
                 io.Boolean.Input("blinks", default=MotionOptions.blinks, tooltip=BLINKS_TOOLTIP),
                 io.Int.Input("crf", default=VideoOptions.crf, min=0, max=51, tooltip=CRF_TOOLTIP),
+                ControlsSocket.Input(
+                    "controls",
+                    optional=True,
+                    tooltip="A preset, emotions, head pose, fades and more, from the nodes in "
+                    "Ditto/Controls; what they set is used instead of the values here.",
+                ),
             ],
             outputs=[
                 io.Video.Output(
@@ -72,6 +81,10 @@ class DittoTalkingHead(io.ComfyNode):
                 ),
             ],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, engine: str, **_others: object) -> str:
+        return engine_state(engine, ModelFolders())
 
     @classmethod
     def execute(
@@ -85,15 +98,17 @@ class DittoTalkingHead(io.ComfyNode):
         head_amount: float,
         blinks: bool,
         crf: int,
+        controls: Controls = NO_CONTROLS,
     ) -> io.NodeOutput:
         host = ComfyHost()
+        speech, rate = audio_from(audio), MotionOptions.fps
+        clip = Clip(speech.frame_count(rate), rate)
         options = TalkOptions(
-            avatar=AvatarOptions(max_size=max_size),
-            motion=MotionOptions(seed=seed, blinks=blinks),
-            stitch=StitchOptions(mouth_amount=mouth_amount, head_amount=head_amount),
+            avatar=controls.avatar(AvatarOptions(max_size=max_size)),
+            motion=controls.motion(MotionOptions(seed=seed, blinks=blinks), clip),
+            stitch=controls.stitch(StitchOptions(mouth_amount=mouth_amount, head_amount=head_amount), clip),
             video=VideoOptions(crf=crf),
         )
-        person = source_from(source, options.motion.fps)
-        frames = render(load_engine(engine, host), person, audio_from(audio), options, host)
+        frames = render(load_engine(engine, host), source_from(source, rate), speech, options, host)
         path = write_video(frames, new_temporary_video(), options.video, host)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=host.shown_notices())

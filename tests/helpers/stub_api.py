@@ -71,6 +71,17 @@ class ComboInput(Widget):
         return None
 
 
+@dataclass
+class StringInput(Widget):
+    """STRING."""
+
+    multiline: bool = False
+    placeholder: str | None = None
+
+    def refusal(self, value: Any) -> str | None:
+        return None if isinstance(value, str) else f"{value!r} is no STRING"
+
+
 class MultiInput(Input):
     """A socket that takes several types."""
 
@@ -194,6 +205,9 @@ def io_namespace() -> SimpleNamespace:
         Float=_kind("FLOAT", NumberInput),
         Boolean=_kind("BOOLEAN", BooleanInput),
         Combo=_kind("COMBO", ComboInput),
+        String=_kind("STRING", StringInput),
+        Mask=_kind("MASK"),
+        Latent=_kind("LATENT"),
         MultiType=SimpleNamespace(Input=MultiInput),
     )
 

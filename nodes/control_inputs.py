@@ -1,0 +1,46 @@
+"""The inputs and the output that the nodes of Ditto/Controls share."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from comfy_api.latest import io
+
+from ..ditto_core.controls.curve import Between
+from .sockets import ControlsSocket
+
+BETWEEN: dict[str, Between] = {way: way for way in get_args(Between)}
+KEYFRAMES = "One number, or keyframes such as 0: 0, 1.5s: 8, 60: -3: a time is a frame or, with s, seconds."
+
+
+def controls_input() -> Any:
+    """The controls that others are added to."""
+    return ControlsSocket.Input(
+        "controls",
+        optional=True,
+        tooltip="Controls this one is added to; where both set the same, this one counts.",
+    )
+
+
+def controls_output() -> Any:
+    """All controls so far."""
+    return ControlsSocket.Output(
+        display_name="controls",
+        tooltip="For the next control, for the stages (Load Avatar, LMDM Sample, Motion Stitch) or "
+        "Talking Head.",
+    )
+
+
+def curve_input(name: str, meaning: str) -> Any:
+    """A value over time, as text."""
+    return io.String.Input(name, default="", tooltip=f"{meaning} {KEYFRAMES}")
+
+
+def between_input() -> Any:
+    """How values get from one keyframe to the next."""
+    return io.Combo.Input(
+        "between",
+        options=list(BETWEEN),
+        default="smooth",
+        tooltip="From keyframe to keyframe: smooth eases, linear goes straight, hold jumps.",
+    )

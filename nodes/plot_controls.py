@@ -1,0 +1,59 @@
+"""A picture of what the controls change over time."""
+
+from __future__ import annotations
+
+from comfy_api.latest import Input, io
+
+from ..ditto_core.controls.control import Controls
+from ..ditto_core.controls.curve import Clip
+from ..ditto_core.controls.plot import control_curves
+from ..ditto_core.data import as_fps
+from ..ditto_core.media.plot import plot_curves
+from .inputs import audio_from
+from .outputs import image_from
+from .sockets import ControlsSocket
+
+
+class DittoPlotControls(io.ComfyNode):
+    """Controls to a diagram."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DittoPlotControls",
+            display_name="Ditto Plot Controls",
+            category="Ditto/Controls",
+            description="Draws what the controls change over time: emotions, fades, head pose, gaze.",
+            inputs=[
+                ControlsSocket.Input("controls", tooltip="From the nodes in Ditto/Controls."),
+                io.Audio.Input("audio", tooltip="The speech: sets the length, and lies behind the curves."),
+                io.Float.Input(
+                    "fps", default=25.0, min=1.0, max=120.0, step=0.01, tooltip="Frame rate of the clip."
+                ),
+                io.Int.Input(
+                    "width",
+                    default=1200,
+                    min=400,
+                    max=8192,
+                    step=8,
+                    tooltip="Width of the diagram in pixels.",
+                ),
+                io.Int.Input(
+                    "height",
+                    default=720,
+                    min=320,
+                    max=8192,
+                    step=8,
+                    tooltip="Height of the diagram in pixels.",
+                ),
+            ],
+            outputs=[io.Image.Output(display_name="plot", tooltip="For Preview Image or Save Image.")],
+        )
+
+    @classmethod
+    def execute(
+        cls, controls: Controls, audio: Input.Audio | None, fps: float, width: int, height: int
+    ) -> io.NodeOutput:
+        sound, rate = audio_from(audio), as_fps(fps)
+        curves = control_curves(controls, Clip(sound.frame_count(rate), rate))
+        return io.NodeOutput(image_from(plot_curves(curves, rate, sound, width, height)))
