@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ditto_core.ditto.config import open_config
-from ditto_core.errors import ModelError
+from ditto_core.errors import InputError, ModelError
 from ditto_core.models.configs import read_config
 
 SAMPLES = Path(__file__).parent / "golden" / "ditto" / "cfg_samples"
@@ -190,6 +190,20 @@ def test_what_a_configuration_leaves_out_is_left_out(tmp_path: Path):
     config = open_config(path)
     assert config.character is config.limits is config.blink_table is config.emotion is None
     assert config.fix_kp_cond == 0
+    assert config.fade_out_keys == ("exp",)
+
+
+def test_data_may_be_replaced_under_their_published_names():
+    config = open_config(FILES["pytorch"])
+    other = config.replaced({"ch_info": None, "fade_out_keys": None, "delta_eye_arr": np.ones((3, 63))})
+    assert other.character is other.fade_out_keys is None
+    assert other.blink_table is not None
+    assert other.blink_table.shape == (3, 63)
+    assert other.limits is config.limits
+    with pytest.raises(InputError, match="no 'overlap_v2' in a configuration"):
+        config.replaced({"overlap_v2": 3})
+    with pytest.raises(InputError, match="delta_eye_arr: 5 numbers instead of 63"):
+        config.replaced({"delta_eye_arr": np.ones((3, 5))})
 
 
 @pytest.mark.parametrize(
@@ -208,8 +222,8 @@ def test_what_a_configuration_leaves_out_is_left_out(tmp_path: Path):
             {"delta_eye_arr": np.full((15, 63), np.nan)},
             "delta_eye_arr: values that are no numbers",
         ),
-        ("default_kwargs", {"emo": np.zeros((3, 5), np.float32)}, "unusable emo"),
-        ("default_kwargs", {"ch_info": {"x_s_info_lst": []}}, "unusable ch_info"),
+        ("default_kwargs", {"emo": np.zeros((3, 5), np.float32)}, "unusable: emo"),
+        ("default_kwargs", {"ch_info": {"x_s_info_lst": []}}, "unusable: ch_info"),
         ("default_kwargs", {"fade_type": "x"}, "'x' is none of"),
     ],
 )

@@ -88,7 +88,8 @@ def find_checkpoints(
     folder to use instead, under whatever name. cfg_pkl: the configuration to use.
     """
     inner = [folder / "checkpoints" for folder in folders if (folder / "checkpoints").is_dir()]
-    searched = (*folders, *inner) if data_root is None else (data_root,)
+    roots = (*folders, *inner) if data_root is None else (data_root,)
+    searched = tuple(root.absolute() for root in roots)
     found: dict[str, Path] = {}
     for role, places in {**_NEEDED, **FACES, **MESH}.items():
         there = [

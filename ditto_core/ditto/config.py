@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from ..data import FadeTarget, FrameControl
-from ..errors import DittoError, ModelError
+from ..errors import DittoError, InputError, ModelError
 from ..models.configs import read_config
 from .condition import Character, EyeAttributes
 from .emotion import emotion_table
 from .motion import MOTION_WIDTH, POINTS, MotionInfo
 from .networks.lmdm import CONDITION, FRAMES
-
-_Value = TypeVar("_Value")
 
 _MODEL = {
     "w2f_type": "hubert",
@@ -51,6 +49,19 @@ class DittoConfig:
     overall_ctrl_info: FrameControl | None = None
     options: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
+    def replaced(self, options: Mapping[str, Any]) -> DittoConfig:
+        """With data under their published names (`ch_info`, `delta_eye_arr`, …) in place of its own.
+
+        Raises an `InputError` for a name there is not and a value that cannot be used.
+        """
+        unknown = [name for name in options if name not in _DATA]
+        if unknown:
+            raise InputError(f"There is no {unknown[0]!r} in a configuration; use {', '.join(_DATA)}.")
+        try:
+            return replace(self, **_data(options))
+        except ValueError as error:
+            raise InputError(f"An option is unusable: {error}") from error
+
 
 def open_config(path: Path) -> DittoConfig:
     """The configuration in a published `*.pkl`; a `ModelError` names what cannot be used."""
@@ -62,26 +73,23 @@ def open_config(path: Path) -> DittoConfig:
                 f"The configuration {path} is for another model: {name} is {model[name]}, here it is {ours}."
             )
 
-    def value(name: str, read: Callable[[Any], _Value]) -> _Value | None:
-        if options.get(name) is None:
-            return None
-        try:
-            return read(options[name])
-        except (DittoError, LookupError, TypeError, ValueError, RuntimeError) as error:
-            raise ModelError(f"The configuration {path} has an unusable {name}: {error}") from error
+    try:
+        return DittoConfig(options=options, **_data(options))
+    except ValueError as error:
+        raise ModelError(f"The configuration {path} is unusable: {error}") from error
 
-    return DittoConfig(
-        character=value("ch_info", _character),
-        limits=value("v_min_max_for_clip", lambda rows: _table(rows, MOTION_WIDTH)),
-        blink_table=value("delta_eye_arr", lambda rows: _table(rows, 3 * POINTS)),
-        emotion=value("emo", emotion_table),
-        fix_kp_cond=value("fix_kp_cond", int) or 0,
-        fix_kp_cond_dim=value("fix_kp_cond_dim", lambda pair: (int(pair[0]), int(pair[1]))),
-        fade_type=value("fade_type", _fade_type) or "",
-        fade_out_keys=value("fade_out_keys", tuple[str, ...]),
-        overall_ctrl_info=value("overall_ctrl_info", dict[str, Any]),
-        options=options,
-    )
+
+def _data(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of `DittoConfig` that published options set; a `ValueError` names an unusable one."""
+    values: dict[str, Any] = {}
+    for name, (part, read) in _DATA.items():
+        if name not in options:
+            continue
+        try:
+            values[part] = _NOTHING.get(name) if options[name] is None else read(options[name])
+        except (DittoError, LookupError, TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"{name}: {error}") from error
+    return values
 
 
 def _section(content: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
@@ -118,3 +126,20 @@ def _fade_type(name: str) -> FadeTarget:
     if name not in ("", "d0", "s"):
         raise ValueError(f"{name!r} is none of '', 'd0', 's'")
     return name
+
+
+_DATA: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "ch_info": ("character", _character),
+    "v_min_max_for_clip": ("limits", lambda rows: _table(rows, MOTION_WIDTH)),
+    "delta_eye_arr": ("blink_table", lambda rows: _table(rows, 3 * POINTS)),
+    "emo": ("emotion", emotion_table),
+    "fix_kp_cond": ("fix_kp_cond", int),
+    "fix_kp_cond_dim": ("fix_kp_cond_dim", lambda pair: (int(pair[0]), int(pair[1]))),
+    "fade_type": ("fade_type", _fade_type),
+    "fade_out_keys": ("fade_out_keys", tuple[str, ...]),
+    "overall_ctrl_info": ("overall_ctrl_info", dict[str, Any]),
+}
+"""What each published option sets, and how it is read."""
+
+_NOTHING: dict[str, Any] = {"fix_kp_cond": 0, "fade_type": ""}
+"""What None stands for where that is not None itself."""
