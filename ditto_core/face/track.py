@@ -12,7 +12,7 @@ which it was only not recognised, for blur or a turned head.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -61,11 +61,21 @@ class Tracked:
     absent: tuple[int, ...] = ()
 
 
-def track(finder: FaceFinder, frames: LazySequence, choice: FaceChoice, host: Host) -> Tracked:
+Adjustment = Callable[[Picture, Points], Points]
+
+
+def track(
+    finder: FaceFinder,
+    frames: LazySequence,
+    choice: FaceChoice,
+    host: Host,
+    adjust: Adjustment | None = None,
+) -> Tracked:
     """The chosen face in all RGB uint8 frames (S, H, W, 3), smoothed over time.
 
-    `choice` is applied to the first frame that shows a face it fits. Raises `FaceNotFoundError` when there
-    is none. Keeps about 6 KB a frame.
+    `choice` is applied to the first frame that shows a face it fits; `adjust` may correct the landmarks
+    (478, 3) that were found in a frame. Raises `FaceNotFoundError` when there is no face. Keeps about 6 KB a
+    frame.
     """
     follower = _Follower(finder, choice)
     landmarks = np.zeros((len(frames), COUNT, 3), np.float32)
@@ -78,7 +88,8 @@ def track(finder: FaceFinder, frames: LazySequence, choice: FaceChoice, host: Ho
         for picture in batch.numpy():
             face, jumped = follower.step(picture, done)
             if face:
-                landmarks[done], found[done] = face.landmarks, True
+                landmarks[done] = adjust(picture, face.landmarks) if adjust else face.landmarks
+                found[done] = True
                 jumps += [done] * jumped
             elif not follower.looks_as_before(picture):
                 absent.append(done)
