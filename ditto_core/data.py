@@ -239,10 +239,11 @@ class Avatar:
     def is_video(self) -> bool:
         return self.fps is not None
 
-    def source_index(self, count: int, fps: Fraction) -> Tensor:
-        """The source frame (count,) that each output frame at `fps` shows, looping there and back."""
+    def source_index(self, count: int, fps: Fraction, start: int = 0) -> Tensor:
+        """The source frame (count,) that each output frame at `fps` from `start` on shows, looping there and
+        back."""
         rate = Fraction(1) if self.fps is None else self.fps / fps
-        return mirror_index(count, len(self.frames), rate)
+        return mirror_index(count, len(self.frames), rate, start)
 
 
 @dataclass(frozen=True)

@@ -104,13 +104,19 @@ class GatheredSequence(LazySequence):
         return torch.stack([self.source[int(i)] for i in wanted])
 
 
-def mirror_index(count: int, length: int, rate: Fraction = Fraction(1)) -> Tensor:
-    """Which of `length` source frames each of `count` output frames uses, there and back again.
+def mirror_index(count: int, length: int, rate: Fraction = Fraction(1), start: int = 0) -> Tensor:
+    """Which of `length` source frames each of `count` output frames from `start` on uses, there and back.
 
-    Even passes run forwards, odd passes backwards; the end frames are shown twice in a row. `rate` is source
-    frames for one output frame: output frame i shows the source's at the middle of its time.
+    `rate` is source frames for one output frame: output frame i shows the source's at the middle of its time.
     """
-    middle = 2 * torch.arange(count) + 1
-    position = middle * rate.numerator // (2 * rate.denominator)
+    middle = 2 * torch.arange(start, start + count) + 1
+    return mirrored(middle * rate.numerator // (2 * rate.denominator), length)
+
+
+def mirrored(position: Tensor, length: int) -> Tensor:
+    """Positions, counted on and on, in a source of `length` frames that is played there and back again.
+
+    Even passes run forwards, odd passes backwards; the end frames are shown twice in a row.
+    """
     turn, rest = position // length, position % length
     return torch.where(turn % 2 == 0, rest, length - rest - 1)

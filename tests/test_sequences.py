@@ -86,6 +86,7 @@ def test_mirror_index_goes_there_and_back(count: int, length: int) -> None:
 def test_mirror_index_keeps_time_when_the_rates_differ() -> None:
     assert mirror_index(6, 10, Fraction(2)).tolist() == [1, 3, 5, 7, 9, 8]
     assert mirror_index(8, 3, Fraction(1, 2)).tolist() == [0, 0, 1, 1, 2, 2, 2, 2]
+    assert mirror_index(5, 3, Fraction(1, 2), start=3).tolist() == [1, 2, 2, 2, 2]
 
 
 def test_numbered_frames_can_be_told_apart() -> None:

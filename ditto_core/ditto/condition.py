@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..data import EmotionChoice
 from ..errors import InputError
-from ..sequences import mirror_index
+from ..sequences import mirrored
 from .emotion import emotion_table
 from .motion import MotionInfo
 
@@ -118,9 +118,9 @@ class Conditioner:
         return self.emotion[frame % len(self.emotion)]
 
     def _eye_frame(self, frame: Tensor) -> Tensor:
-        if self.first_frame_eyes or len(frame) == 0:
+        if self.first_frame_eyes:
             return torch.zeros_like(frame)
-        return mirror_index(int(frame[-1]) + 1, len(self.character.eyes.openness))[frame]
+        return mirrored(frame, len(self.character.eyes.openness))
 
 
 def _rows_for(emotion: EmotionChoice, count: int) -> Tensor:

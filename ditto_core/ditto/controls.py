@@ -49,7 +49,7 @@ class Controls:
     def __len__(self) -> int:
         return len(self.fade)
 
-    def take(self, rows: slice) -> Controls:
+    def take(self, rows: Tensor | slice) -> Controls:
         """The controls of some of the frames."""
         return Controls(**{part.name: getattr(self, part.name)[rows] for part in fields(self)})
 

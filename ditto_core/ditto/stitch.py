@@ -171,7 +171,7 @@ class MotionStitcher:
         self.rules = rules
         self.stitch = stitch
         self._source_keypoints = keypoints(source)
-        self._reference = reference
+        self.reference = reference
         self._fade_target: Driven | None = None
         self._first_pose: Tensor | None = None
 
@@ -197,15 +197,15 @@ class MotionStitcher:
 
     def _relate(self, motion: MotionInfo, own: FaceInfo) -> MotionInfo:
         """The driven parts moved over, in relation to the first frame or as they are."""
-        if self._reference is None:
-            self._reference = motion.take(slice(0, 1))
+        if self.reference is None:
+            self.reference = motion.take(slice(0, 1))
 
         def part(key: str) -> Tensor:
             at_source, value = getattr(own, key), getattr(motion, key)
             if key not in self.rules.gains:
                 return at_source
             if self.rules.relative:
-                return at_source + (value - getattr(self._reference, key)) * self.rules.gains[key]
+                return at_source + (value - getattr(self.reference, key)) * self.rules.gains[key]
             return value * self.rules.gains[key]
 
         return MotionInfo(**{key: part(key) for key in KEYS})
