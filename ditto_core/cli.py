@@ -22,6 +22,7 @@ import torch
 from tqdm import tqdm
 
 from . import __version__
+from .controls.presets import PRESETS
 from .demo import demo
 from .doctor import Finding, examine
 from .engine import Engine
@@ -30,7 +31,7 @@ from .errors import DittoError, Interrupted
 from .flags import BY_NAME, FLAGS, LITE_IGNORES, add_flag, by_target, typed_flags, with_values
 from .host import Host
 from .lite.engine import LiteEngine
-from .scripts import PRESETS, SCRIPTS, Script, open_engine, published_options
+from .scripts import SCRIPTS, Script, open_engine, published_options
 from .talking_head import TalkOptions, talk
 
 DONE, INTERNAL_ERROR, BAD_INPUT = 0, 1, 2

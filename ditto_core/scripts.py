@@ -18,24 +18,6 @@ from .host import Host
 from .lite.engine import LiteEngine
 from .talking_head import TalkOptions
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "maximum_quality": {
-        "sampling_timesteps": 100,
-        "overlap_v2": 20,
-        "smo_k_d": 5,
-        "smo_k_s": 15,
-        "max_size": 1920,
-    },
-    "high_quality": {"sampling_timesteps": 75, "overlap_v2": 15, "smo_k_d": 5},
-    "balanced": {"sampling_timesteps": 50, "overlap_v2": 10, "smo_k_d": 3, "smo_k_s": 13, "max_size": 1920},
-    "fast_preview": {"sampling_timesteps": 25, "overlap_v2": 5, "max_size": 512},
-    "maximum_speed": {"sampling_timesteps": 25, "overlap_v2": 5, "smo_k_d": 1, "smo_k_s": 1, "max_size": 512},
-    "realistic": {"sampling_timesteps": 50, "overlap_v2": 10, "smo_k_d": 3, "smo_k_s": 13},
-    "expressive": {"sampling_timesteps": 50, "overlap_v2": 10, "smo_k_d": 2, "emo": 6},
-    "stable": {"sampling_timesteps": 50, "overlap_v2": 15, "smo_k_d": 5, "smo_k_s": 15},
-}
-"""The documents' settings by name, as flags with values."""
-
 
 @dataclass(frozen=True)
 class Script:
