@@ -1,4 +1,4 @@
-"""Draws the motion of a whole speech, and the blinks that go with it."""
+"""Draws the motion of speech, at once or as it comes, and the blinks that go with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .emotion import emotion_table
 from .motion import POINTS, WIDTHS, clip, to_vectors
 from .networks.lmdm import LMDM
 from .sampler import sample, start_noise, step_noise
-from .windows import Progress, WindowOptions, sample_offline
+from .windows import MotionStream, Progress, SampleWindow, WindowOptions, sample_offline
 
 FPS = Fraction(25)
 """Frames a second that motion is drawn at."""
@@ -49,7 +49,35 @@ def draw_motion(
     device: torch.device,
     progress: Progress,
 ) -> Tensor:
-    """Motion (N, 265) at 25 frames a second for speech features (N, 1024).
+    """Motion (N, 265) at 25 frames a second for speech features (N, 1024)."""
+    conditioner = _conditioner(character, config, options)
+    sample_window = _window_sampler(model, options, device)
+    initial = to_vectors(character.motion)[0]
+    windows = _windows(config, options)
+    motion = sample_offline(conditioner.rows(speech, 0), sample_window, initial, windows, progress)
+    return motion if config.limits is None else clip(motion, config.limits)
+
+
+def stream_motion(
+    model: LMDM,
+    silence: Tensor,
+    character: Character,
+    config: DittoConfig,
+    options: MotionOptions,
+    device: torch.device,
+) -> MotionStream:
+    """The same for speech that is still coming; silence: features (overlap_v2, 1024) for its warm-up."""
+    return MotionStream(
+        _conditioner(character, config, options),
+        _window_sampler(model, options, device),
+        silence,
+        _windows(config, options),
+        config.limits,
+    )
+
+
+def _window_sampler(model: LMDM, options: MotionOptions, device: torch.device) -> SampleWindow:
+    """Draws one window after the other.
 
     All random numbers come from one CPU generator: first the noise of the steps, then each window's start.
     """
@@ -60,11 +88,15 @@ def draw_motion(
         start = start_noise(generator).to(device)
         return sample(model, cond[None].to(device), before[None].to(device), noise, start)[0].cpu()
 
-    conditioner = Conditioner(character, _emotion(config, options), first_frame_eyes=options.eye_f0_mode)
-    windows = WindowOptions(options.overlap_v2, options.smo_k_d, config.fix_kp_cond, config.fix_kp_cond_dim)
-    initial = to_vectors(character.motion)[0]
-    motion = sample_offline(conditioner.rows(speech, 0), window, initial, windows, progress)
-    return motion if config.limits is None else clip(motion, config.limits)
+    return window
+
+
+def _conditioner(character: Character, config: DittoConfig, options: MotionOptions) -> Conditioner:
+    return Conditioner(character, _emotion(config, options), first_frame_eyes=options.eye_f0_mode)
+
+
+def _windows(config: DittoConfig, options: MotionOptions) -> WindowOptions:
+    return WindowOptions(options.overlap_v2, options.smo_k_d, config.fix_kp_cond, config.fix_kp_cond_dim)
 
 
 def _emotion(config: DittoConfig, options: MotionOptions) -> Tensor:

@@ -36,6 +36,7 @@ from ..media.source import first_frames, limit_size
 from ..sequences import ComputedSequence, TensorSequence
 from .avatar import DittoAvatar
 from .checkpoints import FACES, Checkpoints, DittoNetworks
+from .condition import Character
 from .config import open_config
 from .controls import ANGLES, Controls, read_controls
 from .draw import CHANNELS, FPS, DittoMotion, at_rate, blink_offsets, draw_motion, fitted
@@ -99,8 +100,20 @@ class DittoEngine(Engine):
             host.check_interrupted()
             host.progress("listen", done, total)
 
-        values = speech_features(mono(audio, RATE), self._hear, progress=progress)
+        values = speech_features(mono(audio, RATE), self.hear, progress=progress)
         return SpeechFeatures(self, values, FPS, "hubert", audio)
+
+    def hear(self, samples: Tensor) -> Tensor:
+        """HuBERT: samples (1, T) at 16 kHz to features (rows, 1024)."""
+        hubert = self.networks.hubert
+        (features, *_) = hubert(**{hubert.inputs[0]: samples}).values()
+        rows = features.reshape(-1, features.shape[-1])
+        if rows.shape != (row_count(samples.shape[1]), SPEECH_WIDTH):
+            raise ModelError(
+                f"{hubert.path} gives features {tuple(features.shape)} for {samples.shape[1]} samples; it is "
+                "not Ditto's HuBERT."
+            )
+        return rows
 
     def sample_motion(
         self, avatar: Avatar, speech: SpeechFeatures, options: MotionOptions, host: Host
@@ -108,7 +121,7 @@ class DittoEngine(Engine):
         self._check(avatar, speech)
         host.manage(self.networks.lmdm)
         person = cast(DittoAvatar, avatar)
-        reference = self.config.character if options.reference_character else None
+        character, drawn_for = self.imagined(person, options)
         drawn = speech.audio.frame_count(FPS)
 
         def progress(done: int, total: int) -> None:
@@ -118,7 +131,7 @@ class DittoEngine(Engine):
         motion = draw_motion(
             self.networks.lmdm.module,
             fitted(speech.values, drawn),
-            reference or person.character,
+            character,
             self.config,
             options,
             self.networks.device,
@@ -133,20 +146,23 @@ class DittoEngine(Engine):
             CHANNELS,
             speech.audio,
             eyes=None if eyes is None else at_rate(eyes, options.fps, count),
-            drawn_for=None if reference is None else float(reference.motion.scale[0]),
+            drawn_for=drawn_for,
         )
+
+    def imagined(self, person: DittoAvatar, options: MotionOptions) -> tuple[Character, float | None]:
+        """The face that motion is drawn for, and its scale; None when it is the person's own."""
+        reference = self.config.character if options.reference_character else None
+        if reference is None:
+            return person.character, None
+        return reference, float(reference.motion.scale[0])
 
     def stitch(self, avatar: Avatar, motion: Motion, options: StitchOptions) -> Keypoints:
         self._check(avatar, motion)
         person = cast(DittoAvatar, avatar)
         count = len(motion.values)
-        stitcher = MotionStitcher(
-            person.face,
-            self._rules(person, motion, options),
-            self._join if options.flag_stitching else None,
-            rest=person.rest,
-        )
-        controls = self._controls(count, options)
+        drawn_for = motion.drawn_for if isinstance(motion, DittoMotion) else None
+        stitcher = self.stitcher(person, drawn_for, options)
+        controls = self.controls(count, options)
         index = person.source_index(count, motion.fps)
         eyes = motion.eyes if isinstance(motion, DittoMotion) else None
         driving: list[Tensor] = []
@@ -159,6 +175,28 @@ class DittoEngine(Engine):
             driving.append(points)
         source = TensorSequence(place(person.face))
         return Keypoints(self, person, motion, source, TensorSequence(torch.cat(driving)), index, "crop")
+
+    def stitcher(
+        self, person: DittoAvatar, drawn_for: float | None, options: StitchOptions
+    ) -> MotionStitcher:
+        """Stitches motion that was drawn for a face of that scale, None for the person's own."""
+        rules = self._rules(person, drawn_for, options)
+        join = self._join if options.flag_stitching else None
+        return MotionStitcher(person.face, rules, join, rest=person.rest)
+
+    def controls(self, count: int, options: StitchOptions) -> Controls:
+        """What is changed in each of `count` frames; what the options leave open is the configuration's."""
+        config = self.config
+        return read_controls(
+            options.ctrl_info,
+            count,
+            overall=config.overall_ctrl_info
+            if options.overall_ctrl_info is None
+            else options.overall_ctrl_info,
+            fade_out_keys=config.fade_out_keys if options.fade_out_keys is None else options.fade_out_keys,
+            fade_in=options.fade_in,
+            fade_out=options.fade_out,
+        )
 
     def warp(self, keypoints: Keypoints) -> FeatureVolumes:
         self._check(keypoints)
@@ -223,25 +261,12 @@ class DittoEngine(Engine):
         with torch.inference_mode():
             return self.networks.appearance_extractor.module(images.to(self.networks.device))
 
-    def _hear(self, samples: Tensor) -> Tensor:
-        """HuBERT: samples (1, T) to features (rows, 1024)."""
-        hubert = self.networks.hubert
-        (features, *_) = hubert(**{hubert.inputs[0]: samples}).values()
-        rows = features.reshape(-1, features.shape[-1])
-        if rows.shape != (row_count(samples.shape[1]), SPEECH_WIDTH):
-            raise ModelError(
-                f"{hubert.path} gives features {tuple(features.shape)} for {samples.shape[1]} samples; it is "
-                "not Ditto's HuBERT."
-            )
-        return rows
-
     def _join(self, source: Tensor, driving: Tensor) -> Tensor:
         """The stitch network."""
         device = self.networks.device
         return self.networks.stitch_network.module(source.to(device), driving.to(device)).cpu()
 
-    def _rules(self, person: DittoAvatar, motion: Motion, options: StitchOptions) -> StitchRules:
-        drawn_for = motion.drawn_for if isinstance(motion, DittoMotion) else None
+    def _rules(self, person: DittoAvatar, drawn_for: float | None, options: StitchOptions) -> StitchRules:
         ratio = 1.0 if drawn_for is None else drawn_for / float(person.face.scale[0])
         gains = motion_gains(options.use_d_keys, is_video=person.is_video, scale_ratio=ratio)
         amounts = {"exp": options.mouth_amount, **dict.fromkeys((*ANGLES, "t"), options.head_amount)}
@@ -253,19 +278,6 @@ class DittoEngine(Engine):
             fade_to=(self.config.fade_type or "d0") if options.fade_type is None else options.fade_type,
             vad_on=options.vad_on,
             amplitude_of=options.amplitude_of,
-        )
-
-    def _controls(self, count: int, options: StitchOptions) -> Controls:
-        config = self.config
-        return read_controls(
-            options.ctrl_info,
-            count,
-            overall=config.overall_ctrl_info
-            if options.overall_ctrl_info is None
-            else options.overall_ctrl_info,
-            fade_out_keys=config.fade_out_keys if options.fade_out_keys is None else options.fade_out_keys,
-            fade_in=options.fade_in,
-            fade_out=options.fade_out,
         )
 
     def _check(self, *inputs: MadeByEngine) -> None:
