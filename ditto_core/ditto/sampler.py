@@ -89,18 +89,17 @@ def sample(
     """
     steps = sampling_steps(len(noise) + 1)
     context = _both(model.encode(cond), model.unconditional(1))
-    before = kp_cond.expand(2, -1)
+    ready = model.steps(context, steps.timesteps[:, None].expand(-1, 2).to(cond.device))
 
-    def clean_motion(x: Tensor, step: int) -> Tensor:
-        timestep = steps.timesteps[step].to(x.device).expand(2)
-        both = model.predict(x.expand(2, -1, -1), before, context, timestep)
+    def clean_motion(x: Tensor) -> Tensor:
+        both = model.predict(x, kp_cond, next(ready))
         conditional, unconditional = both[:1], both[1:]
         return unconditional + guidance * (conditional - unconditional)
 
     x = start
     for step, fresh in enumerate(noise):
-        x = _next(steps, step, x, clean_motion(x, step), fresh)
-    return clean_motion(x, len(noise))
+        x = _next(steps, step, x, clean_motion(x), fresh)
+    return clean_motion(x)
 
 
 def _next(steps: Steps, step: int, x: Tensor, clean: Tensor, fresh: Tensor) -> Tensor:

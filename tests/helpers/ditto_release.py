@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -84,8 +84,11 @@ class SmallLMDM(nn.Module):
     def unconditional(self, batch: int) -> Context:
         return Context(self.none.expand(batch, -1, -1), torch.zeros(batch, 1))
 
-    def predict(self, x: Tensor, cond_frame: Tensor, context: Context, timestep: Tensor) -> Tensor:
-        return 0.1 * torch.tanh(context.tokens + 0.3 * x + 0.3 * cond_frame[:, None])
+    def steps(self, context: Context, timesteps: Tensor) -> Iterator[Tensor]:
+        return iter([context.tokens] * len(timesteps))
+
+    def predict(self, x: Tensor, cond_frame: Tensor, step: Tensor) -> Tensor:
+        return 0.1 * torch.tanh(step + 0.3 * x + 0.3 * cond_frame[:, None])
 
 
 SMALL: dict[str, Callable[[], nn.Module]] = {

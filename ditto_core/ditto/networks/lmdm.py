@@ -1,14 +1,16 @@
 """LMDM: the motion decoder of the latent motion diffusion model.
 
 It predicts the clean motion of a window of 80 frames from a noisy one, the motion before the window, and
-the condition (speech features, emotion, eyes, face shape). `encode` depends on the condition alone and
-`predict` on everything, so a sampler encodes once per window and predicts once per step.
+the condition (speech features, emotion, eyes, face shape). A sampler computes what does not depend on x once
+a window (`encode`, `steps`), then predicts step by step.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -33,11 +35,17 @@ class Rotary(nn.Module):
         exponent = torch.arange(0, WIDTH, 2).float() / WIDTH
         self.register_buffer("freqs", 1.0 / 10000**exponent)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        position = torch.arange(tokens.shape[1], dtype=self.freqs.dtype, device=tokens.device)
-        angle = torch.outer(position, self.freqs).repeat_interleave(2, dim=-1)
-        turned = torch.stack((-tokens[..., 1::2], tokens[..., 0::2]), dim=-1).flatten(-2)
-        return tokens * angle.cos() + turned * angle.sin()
+    def turns(self, count: int, first: int = 0) -> Tensor:
+        """The rotations of `count` positions from `first` on, as unit complex numbers (count, 256)."""
+        position = torch.arange(first, first + count, dtype=self.freqs.dtype, device=self.freqs.device)
+        angle = torch.outer(position, self.freqs)
+        return torch.complex(angle.cos(), angle.sin())
+
+
+def turned(tokens: Tensor, turns: Tensor) -> Tensor:
+    """Tokens (B, T, 512), each pair of neighbouring values rotated by its complex number in `turns`."""
+    pairs = torch.view_as_complex(tokens.reshape(*tokens.shape[:-1], -1, 2))
+    return torch.view_as_real(pairs * turns).flatten(-2)
 
 
 class Attention(nn.Module):
@@ -50,17 +58,22 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(WIDTH, WIDTH)
         nn.init.xavier_uniform_(self.in_proj_weight)
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        out = F.scaled_dot_product_attention(
-            self._heads(query, 0), self._heads(key, 1), self._heads(value, 2)
-        )
+    def forward(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """query: tokens (B, T, 512); keys and values: as the methods of that name give them."""
+        out = F.scaled_dot_product_attention(self._heads(query, 0), keys, values)
         return self.out_proj(out.transpose(1, 2).flatten(2))
+
+    def keys(self, tokens: Tensor) -> Tensor:
+        return self._heads(tokens, 1)
+
+    def values(self, tokens: Tensor) -> Tensor:
+        return self._heads(tokens, 2)
 
     def _heads(self, tokens: Tensor, part: int) -> Tensor:
         """Project with the part-th third of the packed weights: (B, T, 512) to (B, heads, T, 64)."""
         rows = slice(part * WIDTH, (part + 1) * WIDTH)
         projected = F.linear(tokens, self.in_proj_weight[rows], self.in_proj_bias[rows])
-        return projected.view(*projected.shape[:2], HEADS, -1).transpose(1, 2)
+        return projected.view(*projected.shape[:-1], HEADS, -1).transpose(-3, -2)
 
 
 class EncoderLayer(nn.Module):
@@ -77,21 +90,46 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         normed = self.norm1(x)
-        turned = self.rotary(normed)
-        x = x + self.self_attn(turned, turned, normed)
+        placed = turned(normed, self.rotary.turns(x.shape[1]))
+        x = x + self.self_attn(placed, self.self_attn.keys(placed), self.self_attn.values(normed))
         return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
 
 
 class FiLM(nn.Module):
-    """Scales and shifts tokens (B, T, 512) by what the time vector (B, 512) says."""
+    """The scale and shift of tokens that the time vector (..., 512) asks for."""
 
     def __init__(self) -> None:
         super().__init__()
         self.block = nn.Sequential(nn.Mish(), nn.Linear(WIDTH, 2 * WIDTH))
 
-    def forward(self, tokens: Tensor, time: Tensor) -> Tensor:
-        scale, shift = self.block(time).unsqueeze(1).chunk(2, dim=-1)
-        return (scale + 1) * tokens + shift
+    def forward(self, time: Tensor) -> tuple[Tensor, Tensor]:
+        """Scale and shift, each (..., 1, 512)."""
+        scale, shift = self.block(time).unsqueeze(-2).chunk(2, dim=-1)
+        return scale + 1, shift
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the layers look at in n steps: the condition's tokens (B, 80, 512), the same in all, the steps'
+    own (n, B, 2, 512), both also with their positions, and the steps' time vectors (n, B, 512)."""
+
+    tokens: Tensor
+    placed_tokens: Tensor
+    time_tokens: Tensor
+    placed_time_tokens: Tensor
+    times: Tensor
+
+
+@dataclass(frozen=True)
+class LayerContext:
+    """What one decoder layer takes from the condition and the timestep.
+
+    keys and values (B, 8, 82, 64) of the memory; a scale and a shift, each (B, 1, 512), for each branch.
+    """
+
+    keys: Tensor
+    values: Tensor
+    films: list[tuple[Tensor, Tensor]]
 
 
 class DecoderLayer(nn.Module):
@@ -111,13 +149,34 @@ class DecoderLayer(nn.Module):
         self.film3 = FiLM()
         self.rotary = Rotary()
 
-    def forward(self, x: Tensor, memory: Tensor, time: Tensor) -> Tensor:
+    def contexts(self, memory: Memory) -> Iterator[LayerContext]:
+        """One for each step. The condition's keys and values, most of the work, are computed once."""
+        attention = self.multihead_attn
+        keys, values = attention.keys(memory.placed_tokens), attention.values(memory.tokens)
+        time_keys = attention.keys(memory.placed_time_tokens)
+        time_values = attention.values(memory.time_tokens)
+        films = [film(memory.times) for film in (self.film1, self.film2, self.film3)]
+        for step in range(len(memory.times)):
+            yield LayerContext(
+                torch.cat([keys, time_keys[step]], dim=2),
+                torch.cat([values, time_values[step]], dim=2),
+                [(scale[step], shift[step]) for scale, shift in films],
+            )
+
+    def forward(self, x: Tensor, context: LayerContext, turns: Tensor) -> Tensor:
+        film1, film2, film3 = context.films
         normed = self.norm1(x)
-        turned = self.rotary(normed)
-        x = x + self.film1(self.self_attn(turned, turned, normed), time)
-        query = self.rotary(self.norm2(x))
-        x = x + self.film2(self.multihead_attn(query, self.rotary(memory), memory), time)
-        return x + self.film3(self.linear2(F.gelu(self.linear1(self.norm3(x)))), time)
+        placed = turned(normed, turns)
+        looked = self.self_attn(placed, self.self_attn.keys(placed), self.self_attn.values(normed))
+        x = _add_filmed(x, looked, film1)
+        query = turned(self.norm2(x), turns)
+        x = _add_filmed(x, self.multihead_attn(query, context.keys, context.values), film2)
+        return _add_filmed(x, self.linear2(F.gelu(self.linear1(self.norm3(x)))), film3)
+
+
+def _add_filmed(x: Tensor, branch: Tensor, film: tuple[Tensor, Tensor]) -> Tensor:
+    scale, shift = film
+    return torch.addcmul(x + shift, branch, scale)
 
 
 class DecoderStack(nn.Module):
@@ -127,19 +186,19 @@ class DecoderStack(nn.Module):
         super().__init__()
         self.stack = nn.ModuleList(DecoderLayer() for _ in range(LAYERS))
 
-    def forward(self, x: Tensor, memory: Tensor, time: Tensor) -> Tensor:
-        for layer in self.stack:
-            x = layer(x, memory, time)
+    def forward(self, x: Tensor, contexts: Sequence[LayerContext], turns: Tensor) -> Tensor:
+        for layer, context in zip(self.stack, contexts, strict=True):
+            x = layer(x, context, turns)
         return x
 
 
 class SinusoidalTime(nn.Module):
-    """Diffusion step (B,) to sines and cosines (B, 512)."""
+    """Diffusion step (...) to sines and cosines (..., 512)."""
 
     def forward(self, timestep: Tensor) -> Tensor:
         half = WIDTH // 2
         rate = torch.exp(torch.arange(half, device=timestep.device) * -(math.log(10000) / (half - 1)))
-        angle = timestep[:, None] * rate
+        angle = timestep[..., None] * rate
         return torch.cat((angle.sin(), angle.cos()), dim=-1)
 
 
@@ -158,7 +217,7 @@ class LMDM(nn.Module):
         super().__init__()
         self.null_cond_embed = nn.Parameter(torch.randn(1, FRAMES, WIDTH))
         self.null_cond_hidden = nn.Parameter(torch.randn(1, WIDTH))
-        self.rotary = Rotary()  # unused here; the checkpoint carries its buffer
+        self.rotary = Rotary()
         self.time_mlp = nn.Sequential(SinusoidalTime(), nn.Linear(WIDTH, 4 * WIDTH), nn.Mish())
         self.to_time_cond = nn.Sequential(nn.Linear(4 * WIDTH, WIDTH))
         self.to_time_tokens = nn.Sequential(nn.Linear(4 * WIDTH, 2 * WIDTH), nn.Unflatten(-1, (2, WIDTH)))
@@ -181,17 +240,35 @@ class LMDM(nn.Module):
         """The learned stand-in for no condition."""
         return Context(self.null_cond_embed.expand(batch, -1, -1), self.null_cond_hidden.expand(batch, -1))
 
-    def predict(self, x: Tensor, cond_frame: Tensor, context: Context, timestep: Tensor) -> Tensor:
-        """The clean motion x0 (B, 80, 265)."""
+    def steps(self, context: Context, timesteps: Tensor) -> Iterator[tuple[LayerContext, ...]]:
+        """What `predict` needs for each of n steps: timesteps (n, B)."""
+        hidden = self.time_mlp(timesteps)
+        tokens = self.norm_cond(context.tokens)
+        time_tokens = self.norm_cond(self.to_time_tokens(hidden))
+        count = tokens.shape[1]
+        memory = Memory(
+            tokens,
+            turned(tokens, self.rotary.turns(count)),
+            time_tokens,
+            turned(time_tokens, self.rotary.turns(time_tokens.shape[-2], first=count)),
+            self.to_time_cond(hidden) + context.pooled,
+        )
+        layers = cast(Iterable[DecoderLayer], self.seqTransDecoder.stack)
+        return zip(*(layer.contexts(memory) for layer in layers), strict=True)
+
+    def predict(self, x: Tensor, cond_frame: Tensor, step: Sequence[LayerContext]) -> Tensor:
+        """The clean motion x0 (B, 80, 265).
+
+        x and cond_frame may be one for several contexts: what the contexts share is computed once.
+        """
         before = cond_frame[:, None].expand(-1, x.shape[1], -1)
         tokens = self.input_projection(torch.cat([x, before], dim=-1))
-        hidden = self.time_mlp(timestep)
-        time = self.to_time_cond(hidden) + context.pooled
-        memory = self.norm_cond(torch.cat([context.tokens, self.to_time_tokens(hidden)], dim=1))
-        return self.final_layer(self.seqTransDecoder(tokens, memory, time))
+        turns = self.rotary.turns(x.shape[1])
+        return self.final_layer(self.seqTransDecoder(tokens, step, turns))
 
     def forward(
         self, x: Tensor, cond_frame: Tensor, cond: Tensor, timestep: Tensor, unconditional: bool = False
     ) -> Tensor:
         context = self.unconditional(len(x)) if unconditional else self.encode(cond)
-        return self.predict(x, cond_frame, context, timestep)
+        (step,) = self.steps(context, timestep[None])
+        return self.predict(x, cond_frame, step)
