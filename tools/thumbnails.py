@@ -6,13 +6,16 @@ python tools/thumbnails.py
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tools")]
+
+from make_workflows import EXAMPLES, Example  # noqa: E402
 
 from ditto_core.blend.put_back import put_back  # noqa: E402
 from ditto_core.data import AvatarOptions, Frames, Keypoints, MotionOptions, StitchOptions  # noqa: E402
@@ -25,22 +28,37 @@ from ditto_core.media.images import read_image  # noqa: E402
 from ditto_core.media.plot import plot_motion  # noqa: E402
 from ditto_core.media.sound import read_audio  # noqa: E402
 from ditto_core.media.source import as_source  # noqa: E402
+from ditto_core.talking_head import animate  # noqa: E402
 
 TILE = 256
+BAND = 44
+"""Height of the line that names a script's example."""
+
+CLIP = slice(0, 24)
+"""Frames of the video that stands for the user's."""
+
 QUALITY = 85
 
 
 def main() -> None:
-    """Write workflows/quick_start.jpg and workflows/stages.jpg."""
+    """Write a picture beside each workflow."""
     keypoints, frames = render_demo()
     faces = [face(keypoints, frames, moment) for moment in moments(keypoints)]
     landmarks = tile(preview_face(keypoints.avatar, 1)[0])
     plot = tile(plot_motion(keypoints.motion, 2 * TILE, TILE), 2 * TILE)
     save("quick_start", [[faces[0], faces[1]], [faces[2], faces[3]]])
     save("stages", [[landmarks, faces[1]], [plot]])
+    still, _ = render_demo(mouth_amount=0.0)
+    clip = put_back(still.engine.decode(still.engine.warp(still))).images[CLIP]
+    for number, (name, example) in enumerate(EXAMPLES.items()):
+        shown = moments(keypoints)[1:]
+        pictures = speaking(
+            example, clip, [*shown[number % 3 :], *shown][: 1 + max(example.clips, example.recordings) // 2]
+        )
+        save(name, [pictures, [band(example.title, TILE * len(pictures))]])
 
 
-def render_demo() -> tuple[Keypoints, Frames]:
+def render_demo(mouth_amount: float = 1.0) -> tuple[Keypoints, Frames]:
     """The demo's stages, up to frames that are rendered when they are read."""
     host, engine = Host(), load_engine("lite", Host())
     avatar = engine.register(
@@ -48,8 +66,36 @@ def render_demo() -> tuple[Keypoints, Frames]:
     )
     speech = engine.encode_speech(read_audio(SPEECH), host)
     motion = engine.sample_motion(avatar, speech, MotionOptions(), host)
-    keypoints = engine.stitch(avatar, motion, StitchOptions())
+    keypoints = engine.stitch(avatar, motion, StitchOptions(mouth_amount=mouth_amount))
     return keypoints, put_back(engine.decode(engine.warp(keypoints)))
+
+
+def speaking(example: Example, clip: torch.Tensor, shown: list[int]) -> list[Image.Image]:
+    """The source's face, and its face in some frames of what the example makes."""
+    host, engine = Host(), load_engine("lite", Host())
+    options = example.options
+    pixels, fps = (clip, options.motion.fps) if example.takes_video else (read_image(PORTRAIT), None)
+    source = as_source(pixels, fps)
+    avatar = engine.register(source, replace(options.avatar, crop_scale=1.6, crop_do_rotate=False), host)
+    frames = animate(avatar, engine.encode_speech(read_audio(SPEECH), host), options, host)
+    index = avatar.source_index(len(frames.images), options.motion.fps)
+    numbers = [int(index[number]) for number in shown]
+    crops = [(avatar.frames[numbers[0]], numbers[0])]
+    crops += [(frames.images[number], at) for number, at in zip(shown, numbers, strict=True)]
+    return [
+        tile(crop_faces(as_source(picture).frames, avatar.crop_to_original[at : at + 1], avatar.crop_size)[0])
+        for picture, at in crops
+    ]
+
+
+def band(title: str, width: int) -> Image.Image:
+    """A line of text."""
+    picture = Image.new("RGB", (width, BAND), (24, 24, 28))
+    place = (width // 2, BAND // 2)
+    ImageDraw.Draw(picture).text(
+        place, title, fill=(235, 235, 235), font=ImageFont.load_default(20), anchor="mm"
+    )
+    return picture
 
 
 def moments(keypoints: Keypoints) -> list[int]:

@@ -20,7 +20,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComfyServer]:
         yield running
 
 
-@pytest.fixture(params=["quick_start", "stages"])
+@pytest.fixture(params=sorted(path.stem for path in (ROOT / "workflows").glob("*.json")))
 def workflow(request: pytest.FixtureRequest) -> dict[str, Any]:
     return json.loads((ROOT / "workflows" / f"{request.param}.json").read_text())
 
