@@ -194,6 +194,9 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("stitch", "head_amount", float, "X", "how far the head moves, 0..2"),
         Flag("stitch", "fade_in", int, "N", "frames in which motion begins, -1 for none"),
         Flag("stitch", "fade_out", int, "N", "frames in which motion ends, -1 for none"),
+        Flag("motion", "blink_rate", or_auto(number(float, 0, 120)), "X", "blinks a minute"),
+        Flag("stitch", "ctrl_info", json_file, "FILE", "controls of single frames, as JSON"),
+        Flag("stitch", "overall_ctrl_info", or_auto(frame_control), "KEY=X,...", "controls of all others"),
         Flag("stitch", "drive_eye", or_auto(boolean), "auto|true|false", "blink; auto: not for a video"),
     ),
     "motion with Ditto": (
@@ -208,7 +211,6 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("motion", "eye_f0_mode", boolean, "true|false", "draw motion for the first frame's eyes"),
         Flag("motion", "reference_character", boolean, "true|false", "draw motion for the published face"),
         Flag("motion", "delta_eye_open_n", frame_numbers, "N,...", "frames between blinks, 0 at random"),
-        Flag("motion", "blink_rate", or_auto(number(float, 0, 120)), "X", "blinks a minute instead"),
         Flag("stitch", "use_d_keys", or_auto(gains), "KEY,...", "driven parts, exp,pitch or exp=1.2,t=0.5"),
         Flag("stitch", "relative_d", boolean, "true|false", "motion counts from its first frame on"),
         Flag("stitch", "flag_stitching", boolean, "true|false", "join face and shoulders"),
@@ -216,8 +218,6 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
             "stitch", "fade_type", or_auto(_fade_type), "NAME", "fade to d0 (first frame), s (source), none"
         ),
         Flag("stitch", "fade_out_keys", or_auto(names), "KEY,...", "parts of motion that fade"),
-        Flag("stitch", "ctrl_info", json_file, "FILE", "controls of single frames, as JSON"),
-        Flag("stitch", "overall_ctrl_info", or_auto(frame_control), "KEY=X,...", "controls of all others"),
         Flag("stitch", "vad_on", one_of(("lips", "expression")), "NAME", "what vad_alpha quietens"),
         Flag("stitch", "amplitude_of", one_of(("degrees", "logits")), "NAME", "what alpha_pitch, ... scale"),
         Flag("avatar", "face_networks", one_of(get_args(FaceNetworks)), "NAME", "who finds the face"),
