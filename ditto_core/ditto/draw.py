@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from random import Random
@@ -51,7 +52,7 @@ def draw_motion(
 ) -> Tensor:
     """Motion (N, 265) at 25 frames a second for speech features (N, 1024)."""
     conditioner = _conditioner(character, config, options)
-    sample_window = _window_sampler(model, options, device)
+    sample_window = _window_sampler(model, options, device, lambda: None)
     initial = to_vectors(character.motion)[0]
     windows = _windows(config, options)
     motion = sample_offline(conditioner.rows(speech, 0), sample_window, initial, windows, progress)
@@ -65,18 +66,24 @@ def stream_motion(
     config: DittoConfig,
     options: MotionOptions,
     device: torch.device,
+    check: Callable[[], None],
 ) -> MotionStream:
-    """The same for speech that is still coming; silence: features (overlap_v2, 1024) for its warm-up."""
+    """The same for speech that is still coming.
+
+    silence: features (overlap_v2, 1024) for its warm-up. check: called in every step, raises to stop.
+    """
     return MotionStream(
         _conditioner(character, config, options),
-        _window_sampler(model, options, device),
+        _window_sampler(model, options, device, check),
         silence,
         _windows(config, options),
         config.limits,
     )
 
 
-def _window_sampler(model: LMDM, options: MotionOptions, device: torch.device) -> SampleWindow:
+def _window_sampler(
+    model: LMDM, options: MotionOptions, device: torch.device, check: Callable[[], None]
+) -> SampleWindow:
     """Draws one window after the other.
 
     All random numbers come from one CPU generator: first the noise of the steps, then each window's start.
@@ -86,7 +93,8 @@ def _window_sampler(model: LMDM, options: MotionOptions, device: torch.device) -
 
     def window(cond: Tensor, before: Tensor) -> Tensor:
         start = start_noise(generator).to(device)
-        return sample(model, cond[None].to(device), before[None].to(device), noise, start)[0].cpu()
+        given = cond[None].to(device), before[None].to(device), noise, start
+        return sample(model, *given, check=check)[0].cpu()
 
     return window
 

@@ -7,6 +7,7 @@ encoded once a window.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -80,18 +81,25 @@ def start_noise(generator: torch.Generator) -> Tensor:
 
 
 def sample(
-    model: LMDM, cond: Tensor, kp_cond: Tensor, noise: Tensor, start: Tensor, guidance: float = GUIDANCE
+    model: LMDM,
+    cond: Tensor,
+    kp_cond: Tensor,
+    noise: Tensor,
+    start: Tensor,
+    guidance: float = GUIDANCE,
+    check: Callable[[], None] = lambda: None,
 ) -> Tensor:
     """The motion (1, 80, 265) of one window.
 
     cond (1, 80, 1103); kp_cond (1, 265), the motion before it; noise (n - 1, 1, 80, 265) as `step_noise`
-    draws it, for n steps; start (1, 80, 265).
+    draws it, for n steps; start (1, 80, 265). check: called in every step, raises to stop.
     """
     steps = sampling_steps(len(noise) + 1)
     context = _both(model.encode(cond), model.unconditional(1))
     ready = model.steps(context, steps.timesteps[:, None].expand(-1, 2).to(cond.device))
 
     def clean_motion(x: Tensor) -> Tensor:
+        check()
         both = model.predict(x, kp_cond, next(ready))
         conditional, unconditional = both[:1], both[1:]
         return unconditional + guidance * (conditional - unconditional)
