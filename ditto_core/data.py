@@ -300,7 +300,7 @@ class FaceCrops:
     """Rendered faces: lazy RGB 0..255 (N, h, w, 3), uint8 or, not rounded yet, float32.
 
     crop_to_original: (S, 3, 3) maps a crop's pixels to the source frame's. mask: (h, w) float32 in 0..1,
-    where the rendered face counts.
+    where the rendered face counts. absent: source frames that stay as they are.
     """
 
     engine: Engine
@@ -308,6 +308,7 @@ class FaceCrops:
     images: LazySequence
     crop_to_original: Tensor
     mask: Tensor
+    absent: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class ComputedSequence(LazySequence):
 
 
 class GatheredSequence(LazySequence):
-    """The items of another sequence in the order of `index`, neighbours fetched together."""
+    """Copies of the items of another sequence in the order of `index`, neighbours fetched together."""
 
     def __init__(self, source: LazySequence, index: Tensor) -> None:
         super().__init__(len(index), source.shape, source.dtype)

@@ -21,12 +21,17 @@ def composite(frame: Picture, face: Picture | Weights, weight: Weights, to_origi
     result cut off to whole levels as published, not rounded.
     """
     result: Picture = np.array(frame)
+    lay_on(result, face, weight, to_original)
+    return result
+
+
+def lay_on(picture: Picture, face: Picture | Weights, weight: Weights, to_original: Weights) -> None:
+    """Does to `picture` in place what `composite` does to a copy of the frame."""
     offset = _whole_pixel_offset(to_original)
     if offset is not None and face.dtype == np.uint8:
-        _blend_at(result, face, weight, offset)
+        _blend_at(picture, face, weight, offset)
     else:
-        _blend_warped(result, face, weight, to_original)
-    return result
+        _blend_warped(picture, face, weight, to_original)
 
 
 def warp(values: Weights, to_original: Weights, rows: slice, columns: slice) -> Weights:
@@ -71,8 +76,34 @@ def _blend_at(picture: Picture, face: Picture | Weights, weight: Weights, offset
     right = min(x + face.shape[1], picture.shape[1])
     if top >= bottom or left >= right:
         return
-    inside = np.s_[top - y : bottom - y, left - x : right - x]
-    target = picture[top:bottom, left:right]
-    shown = np.ascontiguousarray(weight[inside])
+    rows, columns = slice(top - y, bottom - y), slice(left - x, right - x)
+    target, shown, face = picture[top:bottom, left:right], weight[rows, columns], face[rows, columns]
+    rows, columns = _covering(shown)
+    target[rows, columns] = face[rows, columns]
+    above, below = np.s_[: rows.start], np.s_[rows.stop :]
+    before, behind = np.s_[rows, : columns.start], np.s_[rows, columns.stop :]
+    for part in (above, below, before, behind):
+        if shown[part].size:
+            _blend(target[part], face[part], shown[part])
+
+
+def _blend(target: Picture, face: Picture | Weights, weight: Weights) -> None:
+    shown = np.ascontiguousarray(weight)
     rest = np.subtract(1, shown, dtype=np.float32)
-    target[:] = cv2.blendLinear(np.ascontiguousarray(face[inside]), np.array(target), shown, rest)
+    target[:] = cv2.blendLinear(np.ascontiguousarray(face), np.array(target), shown, rest)
+
+
+def _covering(weight: Weights) -> tuple[slice, slice]:
+    """Rows and columns of a block in the middle where only the face shows; it may be empty."""
+    height, width = weight.shape
+    rows, columns = _ones(weight[:, width // 2]), _ones(weight[height // 2])
+    return (rows, columns) if (weight[rows, columns] == 1).all() else (slice(0, 0), slice(0, 0))
+
+
+def _ones(values: Weights) -> slice:
+    """Where values (n,) are 1 around their middle."""
+    middle = len(values) // 2
+    other = np.flatnonzero(values != 1)
+    start = int(other[other <= middle].max(initial=-1)) + 1
+    stop = int(other[other >= middle].min(initial=len(values)))
+    return slice(start, max(start, stop))

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from ..data import BlendOptions, FaceCrops, Frames
 from ..sequences import ComputedSequence, GatheredSequence, LazySequence
-from .composite import Weights, composite, warp
+from .composite import Weights, lay_on, warp
 from .masks import blend_mask, feathered_border
 
 
 def put_back(crops: FaceCrops, options: BlendOptions | None = None) -> Frames:
-    """Composite each face crop onto its source frame, as `composite` does.
+    """Composite each face crop onto its source frame, as `composite.composite` does.
 
     Lazy: a batch is computed when it is read.
     """
@@ -24,12 +24,13 @@ def put_back(crops: FaceCrops, options: BlendOptions | None = None) -> Frames:
 
     def compute(start: int, stop: int) -> Tensor:
         faces = crops.images[start:stop].numpy()
-        placed = crops.crop_to_original[keypoints.source_index[start:stop]].numpy()
-        finished = [
-            composite(picture, face, weight, matrix)
-            for picture, face, matrix in zip(originals[start:stop].numpy(), faces, placed, strict=True)
-        ]
-        return torch.from_numpy(np.stack(finished))
+        shown = keypoints.source_index[start:stop]
+        placed = crops.crop_to_original[shown].numpy()
+        pictures = originals[start:stop]  # copies of the source's
+        for frame, picture, face, matrix in zip(shown, pictures.numpy(), faces, placed, strict=True):
+            if int(frame) not in crops.absent:
+                lay_on(picture, face, weight, matrix)
+        return pictures
 
     images = ComputedSequence(compute, len(crops.images), originals.shape, torch.uint8)
     return Frames(images, keypoints.motion.fps, keypoints.motion.audio)
@@ -46,11 +47,14 @@ def frame_weights(crops: FaceCrops, options: BlendOptions) -> LazySequence:
     """The weight of the rendered face on the frames it is put back on, lazy (N, H, W) in 0..1."""
     weight = crop_weight(crops, options)
     height, width = crops.keypoints.avatar.frames.shape[:2]
-    placed = crops.crop_to_original[crops.keypoints.source_index]
+    whole = slice(0, height), slice(0, width)
+    nothing = np.zeros((height, width), np.float32)
 
     def compute(start: int, stop: int) -> Tensor:
+        shown = crops.keypoints.source_index[start:stop]
         masks = [
-            warp(weight, matrix, slice(0, height), slice(0, width)) for matrix in placed[start:stop].numpy()
+            nothing if int(frame) in crops.absent else warp(weight, matrix, *whole)
+            for frame, matrix in zip(shown, crops.crop_to_original[shown].numpy(), strict=True)
         ]
         return torch.from_numpy(np.stack(masks)).clamp(0, 1)
 
