@@ -13,8 +13,9 @@ import platform
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,7 +29,18 @@ from .doctor import Finding, examine
 from .engine import Engine
 from .engines import AUTO, ENGINE_NAMES, load_engine
 from .errors import DittoError, Interrupted
-from .flags import BY_NAME, FLAGS, LITE_IGNORES, add_flag, by_target, typed_flags, with_values
+from .flags import (
+    BY_NAME,
+    FLAGS,
+    LITE_IGNORES,
+    add_controls,
+    add_flag,
+    as_controls,
+    by_target,
+    typed_controls,
+    typed_flags,
+    with_values,
+)
 from .host import Host
 from .lite.engine import LiteEngine
 from .scripts import SCRIPTS, Script, open_engine, published_options
@@ -130,11 +142,9 @@ def _fail(error: Exception, told: str, code: int) -> int:
 
 def _talk(arguments: argparse.Namespace) -> int:
     with closing(ConsoleHost(arguments.quiet)) as host:
-        given = _given(arguments)
-        options = with_values(TalkOptions(), by_target(given))
         engine = load_engine(arguments.engine, host)
-        files = (arguments.source, arguments.audio, arguments.output)
-        return _render(engine, files, options, given, host)
+        options = with_values(TalkOptions(), by_target(_given(arguments)))
+        return _render(engine, ("source", "audio", "output"), options, arguments, host)
 
 
 def _script(arguments: argparse.Namespace) -> int:
@@ -149,9 +159,7 @@ def _script(arguments: argparse.Namespace) -> int:
         cfg_pkl = arguments.cfg_pkl or _if_there(script.cfg_pkl)
         engine = open_engine(arguments.engine, host, data_root, cfg_pkl)
         published = published_options(engine) if script.reads_options else {}
-        options = script.options({**published, **given})
-        files = [getattr(arguments, name) for name in script.files]
-        return _render(engine, files, options, typed_flags(arguments), host)
+        return _render(engine, script.files, script.options({**published, **given}), arguments, host)
 
 
 def _if_there(place: Path) -> Path | None:
@@ -164,13 +172,19 @@ def _given(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _render(
-    engine: Engine, files: Sequence[Path], options: TalkOptions, given: Mapping[str, Any], host: Host
+    engine: Engine, files: Sequence[str], options: TalkOptions, arguments: argparse.Namespace, host: Host
 ) -> int:
     begun = time.perf_counter()
-    without_effect = [f"--{name}" for name in given if name in LITE_IGNORES]
+    changing = typed_controls(arguments)
+    without_effect = [f"--{name}" for name in {**typed_flags(arguments), **changing} if name in LITE_IGNORES]
     if isinstance(engine, LiteEngine) and without_effect:
         host.notice(f"Lite does not use {', '.join(without_effect)}; with Ditto they take effect.")
-    path = talk(*files, engine=engine, options=options, host=host)
+    path = talk(
+        *(getattr(arguments, name) for name in files),
+        engine=engine,
+        options=replace(options, controls=as_controls(changing)),
+        host=host,
+    )
     _say(f"Wrote {path} in {time.perf_counter() - begun:.1f} s.")
     return DONE
 
@@ -265,6 +279,7 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
         group = parser.add_argument_group(title)
         for flag in flags:
             add_flag(group, flag, flag.default)
+    add_controls(parser)
 
 
 def _add_script(parser: argparse.ArgumentParser, script: Script) -> None:
@@ -287,6 +302,7 @@ def _add_script(parser: argparse.ArgumentParser, script: Script) -> None:
     for flag in BY_NAME.values():
         if flag not in script.flags and flag.name != "seed":
             add_flag(more, flag, flag.default)
+    add_controls(parser)
 
 
 def _add_file(group: Any, name: str, meaning: str) -> None:

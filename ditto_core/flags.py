@@ -13,6 +13,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
+from .controls.control import Controls
+from .controls.curve import Curve
+from .controls.parts import EmotionSchedule, Expression, Eyes, HeadPose
+from .controls.text import parse_emotion_schedule, parse_emotions, parse_gains, parse_parts
 from .data import (
     BLEND_MODES,
     CustomFormula,
@@ -20,10 +24,9 @@ from .data import (
     FaceChoice,
     FaceNetworks,
     FadeTarget,
-    FrameControl,
     as_fps,
 )
-from .ditto.emotion import EMOTIONS, emotion_table
+from .ditto.emotion import EMOTIONS
 from .errors import InputError
 from .talking_head import TalkOptions
 
@@ -77,31 +80,23 @@ def number(kind: Callable[[str], float], low: float, high: float) -> Callable[[s
     return parse
 
 
+def said(parse: Callable[[str], Value]) -> Callable[[str], Value]:
+    """The same, with what it refuses said as the command line says it."""
+
+    def parse_and_say(text: str) -> Value:
+        try:
+            return parse(text)
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parse_and_say
+
+
+@said
 def emotion(text: str) -> EmotionChoice:
-    """A class by name or number, or several with commas between them."""
-    labels = [int(label) if label.strip().isdigit() else label for label in text.split(",")]
-    try:
-        emotion_table(labels)
-    except InputError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    """A class by name or number, or several: `happy + surprise`."""
+    labels = parse_emotions(text)
     return labels[0] if len(labels) == 1 else labels
-
-
-def frame_control(text: str) -> FrameControl:
-    """`delta_pitch=2,vad_alpha=0.5`."""
-    return dict(_pair(part) for part in text.split(",") if part)
-
-
-def gains(text: str) -> Mapping[str, float] | tuple[str, ...]:
-    """`exp,pitch`, or with factors `exp=1.2,pitch=0.5`."""
-    if "=" in text:
-        return frame_control(text)
-    return names(text)
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Names with commas between them."""
-    return tuple(part.strip() for part in text.split(",") if part)
 
 
 def frame_numbers(text: str) -> int | list[int]:
@@ -123,14 +118,6 @@ def json_file(text: str) -> Any:
         raise argparse.ArgumentTypeError(f"{text} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"{text} is no JSON: {error}") from error
-
-
-def _pair(part: str) -> tuple[str, float]:
-    name, _, value = part.partition("=")
-    try:
-        return name.strip(), float(value)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{part!r} is not NAME=NUMBER") from None
 
 
 def _face(text: str) -> FaceChoice:
@@ -173,7 +160,7 @@ class Flag:
         return getattr(getattr(TalkOptions(), part), name)
 
 
-_WORDS = f"{', '.join(EMOTIONS)}; several with commas"
+_WORDS = f"{', '.join(EMOTIONS)}; several with +"
 _BLEND = "blend, replace, strong, weak or custom"
 
 FLAGS: dict[str, tuple[Flag, ...]] = {
@@ -196,7 +183,9 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("stitch", "fade_out", int, "N", "frames in which motion ends, -1 for none"),
         Flag("motion", "blink_rate", or_auto(number(float, 0, 120)), "X", "blinks a minute"),
         Flag("stitch", "ctrl_info", json_file, "FILE", "controls of single frames, as JSON"),
-        Flag("stitch", "overall_ctrl_info", or_auto(frame_control), "KEY=X,...", "controls of all others"),
+        Flag(
+            "stitch", "overall_ctrl_info", or_auto(said(parse_gains)), "KEY:X,...", "controls of all others"
+        ),
         Flag("stitch", "drive_eye", or_auto(boolean), "auto|true|false", "blink; auto: not for a video"),
     ),
     "motion with Ditto": (
@@ -211,13 +200,19 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("motion", "eye_f0_mode", boolean, "true|false", "draw motion for the first frame's eyes"),
         Flag("motion", "reference_character", boolean, "true|false", "draw motion for the published face"),
         Flag("motion", "delta_eye_open_n", frame_numbers, "N,...", "frames between blinks, 0 at random"),
-        Flag("stitch", "use_d_keys", or_auto(gains), "KEY,...", "driven parts, exp,pitch or exp=1.2,t=0.5"),
+        Flag(
+            "stitch",
+            "use_d_keys",
+            or_auto(said(parse_gains)),
+            "KEY,...",
+            "driven parts: exp,pitch or exp:1.2,t:0.5",
+        ),
         Flag("stitch", "relative_d", boolean, "true|false", "motion counts from its first frame on"),
         Flag("stitch", "flag_stitching", boolean, "true|false", "join face and shoulders"),
         Flag(
             "stitch", "fade_type", or_auto(_fade_type), "NAME", "fade to d0 (first frame), s (source), none"
         ),
-        Flag("stitch", "fade_out_keys", or_auto(names), "KEY,...", "parts of motion that fade"),
+        Flag("stitch", "fade_out_keys", or_auto(parse_parts), "KEY,...", "parts of motion that fade"),
         Flag("stitch", "vad_on", one_of(("lips", "expression")), "NAME", "what vad_alpha quietens"),
         Flag("stitch", "amplitude_of", one_of(("degrees", "logits")), "NAME", "what alpha_pitch, ... scale"),
         Flag("avatar", "face_networks", one_of(get_args(FaceNetworks)), "NAME", "who finds the face"),
@@ -237,7 +232,21 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     ),
 }
 
-LITE_IGNORES = frozenset(flag.name for flag in FLAGS["motion with Ditto"])
+_CURVE = said(Curve.parse)
+_HEAD = ("pitch", "yaw", "roll", "pitch_amount", "yaw_amount", "roll_amount")
+_GAZE = ("gaze_x", "gaze_y")
+
+CONTROLS: dict[str, tuple[Parser, str, str]] = {
+    "emotion_schedule": (said(parse_emotion_schedule), "TEXT", "emotions in turn: '0: neutral, 3s: happy'"),
+    "gate": (_CURVE, "CURVE", "how much the lips follow the speech, 0..1"),
+    **{name: (_CURVE, "CURVE", f"degrees added to the head's {name}") for name in _HEAD[:3]},
+    **{name: (_CURVE, "CURVE", f"factor of the head's {name.partition('_')[0]}") for name in _HEAD[3:]},
+    "gaze_x": (_CURVE, "CURVE", "gaze to the picture's right, -30..30"),
+    "gaze_y": (_CURVE, "CURVE", "gaze up, -30..30"),
+}
+"""Flags for what changes over time: a number, or keyframes at frames and seconds such as '0: 0, 1.5s: 8'."""
+
+LITE_IGNORES = frozenset({"emotion_schedule", *_GAZE} | {flag.name for flag in FLAGS["motion with Ditto"]})
 """Flags without an effect while Lite renders."""
 
 BY_NAME = {flag.name: flag for flags in FLAGS.values() for flag in flags}
@@ -259,6 +268,30 @@ def typed_flags(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         name: value for name, value in vars(arguments).items() if name in BY_NAME and value is not NOT_GIVEN
     }
+
+
+def add_controls(parser: argparse.ArgumentParser) -> None:
+    """The flags for what changes over time."""
+    group = parser.add_argument_group("over time", "CURVE is a number or '0: 0, 1.5s: 8, 60: -3'")
+    for name, (parse, value, told) in CONTROLS.items():
+        group.add_argument(f"--{name}", type=parse, metavar=value, help=told)
+
+
+def typed_controls(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Those of `CONTROLS` that were typed, with their values."""
+    return {name: value for name in CONTROLS if (value := getattr(arguments, name)) is not None}
+
+
+def as_controls(typed: Mapping[str, Any]) -> Controls:
+    """What `typed_controls` gave as controls."""
+    head, gaze = ({name: typed[name] for name in names if name in typed} for names in (_HEAD, _GAZE))
+    controls = Controls()
+    if "emotion_schedule" in typed:
+        controls = controls.plus(EmotionSchedule(typed["emotion_schedule"]))
+    if "gate" in typed:
+        controls = controls.plus(Expression(gate=typed["gate"]))
+    controls = controls.plus(HeadPose(**head)) if head else controls
+    return controls.plus(Eyes(**gaze)) if gaze else controls
 
 
 def by_target(values: Mapping[str, Any]) -> Values:

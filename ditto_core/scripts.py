@@ -1,4 +1,4 @@
-"""The scripts of Ditto's documents as data: their flags, defaults and presets, and what each sets here.
+"""The scripts of Ditto's documents as data: their flags and defaults, and what each sets here.
 
 `docs/scripts.md` shows the same for readers; `tools/make_workflows.py` makes a workflow from a command.
 """

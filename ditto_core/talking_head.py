@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .blend.put_back import put_back
+from .controls.control import Controls
+from .controls.curve import Clip
 from .data import (
     Audio,
     Avatar,
@@ -38,17 +40,30 @@ PathOrSound = str | PathLike[str] | tuple[NDArray[np.float32] | Tensor, int]
 
 @dataclass(frozen=True)
 class TalkOptions:
-    """Every stage's options together."""
+    """Every stage's options together. controls: what changes over the clip; it is merged into the others."""
 
     avatar: AvatarOptions = field(default_factory=AvatarOptions)
     motion: MotionOptions = field(default_factory=MotionOptions)
     stitch: StitchOptions = field(default_factory=StitchOptions)
     blend: BlendOptions = field(default_factory=BlendOptions)
     video: VideoOptions = field(default_factory=VideoOptions)
+    controls: Controls = field(default_factory=Controls)
+
+    def merged(self, audio: Audio) -> TalkOptions:
+        """The same with the controls worked into the stages' options, for this speech."""
+        clip = Clip(audio.frame_count(self.motion.fps), self.motion.fps)
+        return replace(
+            self,
+            avatar=self.controls.avatar(self.avatar),
+            motion=self.controls.motion(self.motion, clip),
+            stitch=self.controls.stitch(self.stitch, clip),
+            controls=Controls(),
+        )
 
 
 def render(engine: Engine, source: Source, audio: Audio, options: TalkOptions, host: Host) -> Frames:
     """Run the stages in order. The frames are lazy: they are rendered when they are read."""
+    options = options.merged(audio)
     avatar = engine.register(source, options.avatar, host)
     for note in avatar.notes:
         host.notice(note)
@@ -57,6 +72,7 @@ def render(engine: Engine, source: Source, audio: Audio, options: TalkOptions, h
 
 def animate(avatar: Avatar, speech: SpeechFeatures, options: TalkOptions, host: Host) -> Frames:
     """The stages after registration and listening."""
+    options = options.merged(speech.audio)
     engine = common_engine(avatar, speech)
     motion = engine.sample_motion(avatar, speech, options.motion, host)
     keypoints = engine.stitch(avatar, motion, options.stitch)

@@ -17,12 +17,14 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+import torch
 from helpers.people import SECONDS, face, frames_in, write_clip, write_speech
 from PIL import Image
 
 from ditto_core import cli, flags
 from ditto_core.__main__ import main
-from ditto_core.data import FaceChoice
+from ditto_core.controls.control import Controls
+from ditto_core.data import Audio, FaceChoice
 from ditto_core.demo import PORTRAIT, SPEECH
 from ditto_core.talking_head import TalkOptions
 
@@ -238,8 +240,10 @@ def test_a_sound_that_cannot_be_used_is_refused(
         (["--sampling_timesteps", "0"], "between 1 and 1000"),
         (["--overlap_v2", "80"], "between 0 and 79"),
         (["--smo_k_d", "half"], "no whole number"),
-        (["--use_d_keys", "exp=much"], "NAME=NUMBER"),
+        (["--use_d_keys", "exp:much"], "is no number"),
         (["--ctrl_info", "missing.json"], "missing.json"),
+        (["--yaw", "0: far"], "is no value"),
+        (["--emotion_schedule", "0: glad"], "no emotion"),
     ],
 )
 def test_impossible_values_are_refused(
@@ -412,12 +416,12 @@ VALUES: dict[str, tuple[str, Any]] = {
     "face": ("nearest:0.25,0.5", FaceChoice("nearest", point=(0.25, 0.5))),
     "fps": ("29.97", Fraction(30000, 1001)),
     "face_networks": ("built-in", "built-in"),
-    "emo": ("happy,6", ["happy", 6]),
+    "emo": ("happy + 6", ("happy", 6)),
     "delta_eye_open_n": ("50,70", [50, 70]),
-    "use_d_keys": ("exp=1.2,t=0.5", {"exp": 1.2, "t": 0.5}),
+    "use_d_keys": ("exp:1.2,t:0.5", {"exp": 1.2, "t": 0.5}),
     "fade_type": ("none", ""),
     "fade_out_keys": ("exp,pitch", ("exp", "pitch")),
-    "overall_ctrl_info": ("delta_pitch=2", {"delta_pitch": 2.0}),
+    "overall_ctrl_info": ("delta_pitch:2", {"delta_pitch": 2.0}),
     "vad_on": ("expression", "expression"),
     "amplitude_of": ("logits", "logits"),
     "custom_formula": ("published", "published"),
@@ -461,10 +465,32 @@ def test_every_option_has_one_flag() -> None:
     fields = [
         (part.name, field.name)
         for part in dataclasses.fields(options)
+        if part.name != "controls"
         for field in dataclasses.fields(getattr(options, part.name))
     ]
     assert sorted(fields) == sorted(flag.target for flag in FLAGS)
     assert len(flags.BY_NAME) == sum(len(group) for group in flags.FLAGS.values())
+
+
+def test_what_changes_over_time_becomes_controls(asked: dict[str, Any]) -> None:
+    over_time = {
+        "--emotion_schedule": "0: neutral, 2s: happy + surprise",
+        "--gate": "0: 1, 1s: 0.5",
+        "--yaw": "5",
+        "--pitch_amount": "0.5",
+        "--gaze_x": "10",
+    }
+    words = [word for pair in over_time.items() for word in pair]
+    assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4"), *words) == 0
+    assert dataclasses.replace(asked["options"], controls=Controls()) == TalkOptions()
+
+    merged = asked["options"].merged(Audio(torch.zeros(1, 4 * 16000), 16000))
+    assert merged.controls == Controls()
+    assert merged.motion.emo.shape == (100, 8)
+    first, last = merged.stitch.ctrl_info[0], merged.stitch.ctrl_info[99]
+    assert (first["vad_alpha"], last["vad_alpha"]) == (1.0, 0.5)
+    assert (first["delta_yaw"], first["alpha_pitch"]) == (5.0, 0.5)
+    assert any(first["delta_exp"])
 
 
 def test_help_shows_examples_flags_and_defaults(capfd: pytest.CaptureFixture[str]) -> None:

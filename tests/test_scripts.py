@@ -98,6 +98,7 @@ def changed(options: TalkOptions) -> dict[str, Any]:
     return {
         option.name: getattr(getattr(options, part.name), option.name)
         for part in fields(options)
+        if part.name != "controls"
         for option in fields(getattr(options, part.name))
         if getattr(getattr(options, part.name), option.name)
         != getattr(getattr(plain, part.name), option.name)
@@ -174,7 +175,7 @@ COMMANDS: list[tuple[str, dict[str, Any]]] = [
         "inference_video --settings maximum_speed --max_size 640",
         {"smo_k_s": 1, "smo_k_d": 1, "max_size": 640},
     ),
-    ("inference_video --emo happy,surprise", {"emo": ["happy", "surprise"]}),
+    ("inference_video --emo happy+surprise", {"emo": ("happy", "surprise")}),
 ]
 
 
