@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.comfy_server import PACK, ROOT, ComfyServer, Graph
+from helpers.stub_host import StubHost, api_form
 from PIL import Image
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -83,6 +84,21 @@ def overlapping(boxes: list[tuple[str, float, float, float, float]]) -> list[tup
     ]
 
 
+def test_every_workflow_loads_as_it_is(page: Any, tmp_path: Path) -> None:
+    host = StubHost(tmp_path)
+    for path in sorted((ROOT / "workflows").glob("*.json")):
+        saved = json.loads(path.read_text())
+        page.evaluate(LOAD, saved)
+        assert toasts(page) == [], path.stem
+        sent = json.loads(page.evaluate("async () => JSON.stringify((await app.graphToPrompt()).output)"))
+        inputs = {key: node["inputs"] for key, node in sent.items()}
+        meant = {key: node["inputs"] for key, node in api_form(saved, host).items()}
+        assert inputs == meant, path.stem
+        assert overlapping(page.evaluate(BOXES)) == [], path.stem
+    host.close()
+
+
+@pytest.mark.parametrize("workflow", ["quick_start", "stages", "frame_level_control"], indirect=True)
 def test_a_workflow_loads_runs_and_shows_its_video(
     page: Any, workflow: dict[str, Any], graph: Graph, tmp_path: Path
 ) -> None:
