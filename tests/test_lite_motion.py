@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 import torch
-from helpers.speech import encoder, heard, rows_of
+from helpers.speech import encoder, heard, rows_of, sound
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -104,6 +104,32 @@ def test_the_mouth_rests_while_nobody_speaks(kind: str) -> None:
     motion = moved(encoder().encode(samples))
     assert motion[:, COLUMN["open"]].max() < 0.2
     assert blink_count(motion) >= 1
+
+
+@pytest.mark.parametrize("length", [1, 160, 800])
+def test_a_click_is_no_speech(length: int) -> None:
+    click = 0.5 * torch.randn(length, generator=torch.Generator().manual_seed(2))
+    within = torch.zeros(16000)
+    within[8000 : 8000 + length] = click
+    assert moved(encoder().encode(click), seconds=0.04)[:, COLUMN["open"]].max() < 0.05
+    assert moved(encoder().encode(within))[:, COLUMN["open"]].max() < 0.05
+
+
+def test_a_quiet_passage_moves_the_mouth_like_a_loud_one() -> None:
+    speech = sound("flite_rms")
+    frames = len(speech) // 640
+    quiet = encoder().encode(torch.cat([10 ** (-30 / 20) * speech, speech]))
+    alone, together = (moved(rows)[:frames, COLUMN["open"]] for rows in (encoder().encode(speech), quiet))
+    early = slice(0, frames - 40)  # nearer than 1.5 s to the loud passage it counts as a pause
+    assert together[early].std() > 0.7 * alone[early].std()
+    assert torch.corrcoef(torch.stack([alone[early], together[early]]))[0, 1] > 0.8
+
+
+def test_the_lips_stay_apart_in_the_silence_of_a_long_stop() -> None:
+    rows = rows_of(("AA", 60), ("KK", 13), ("AA", 60))
+    rows[60:73, -1] = -100
+    gap = moved(rows, fps=Fraction(100))[:, COLUMN["open"]]
+    assert gap[55:80].min() > 0.5
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -1,4 +1,4 @@
-"""Curves over time: smoothing, easing, reading between rows, wandering. Float tensors (M,)."""
+"""Curves over time: smoothing, running extremes, easing, reading between rows. Float tensors (M,)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,25 @@ def smooth(curve: Tensor, deviation: float) -> Tensor:
     kernel = torch.exp(-0.5 * (torch.arange(-radius, radius + 1, dtype=curve.dtype) / deviation) ** 2)
     padded = F.pad(curve[None, None], (radius, radius), mode="replicate")
     return F.conv1d(padded, (kernel / kernel.sum())[None, None])[0, 0]
+
+
+def largest_near(curve: Tensor, radius: int) -> Tensor:
+    """The largest value within `radius` rows of every row."""
+    return F.max_pool1d(curve[None], 2 * radius + 1, stride=1, padding=radius)[0]
+
+
+def smallest_near(curve: Tensor, radius: int) -> Tensor:
+    """The smallest value within `radius` rows of every row."""
+    return -largest_near(-curve, radius)
+
+
+def quantile_near(curve: Tensor, share: float, radius: int) -> Tensor:
+    """The `share` quantile of the values within `radius` rows of every row."""
+    step = 25  # a running quantile changes slowly
+    padded = F.pad(curve, (radius, radius + step), value=float("nan"))
+    windows = padded.unfold(0, 2 * radius + 1, step)
+    values = torch.cat([block.nanquantile(share, dim=1) for block in windows.split(4096)])
+    return read(values, torch.arange(len(curve), dtype=torch.float64) / step)
 
 
 def read(curve: Tensor, at: Tensor) -> Tensor:

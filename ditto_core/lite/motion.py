@@ -11,10 +11,11 @@ from fractions import Fraction
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from ..errors import InputError
 from .coefficients import CHANNELS, COLUMN
-from .curves import ramp, read, smooth, spline
+from .curves import largest_near, quantile_near, ramp, read, smallest_near, smooth, spline
 from .visemes import ROWS_PER_SECOND, VISEMES
 
 # Mean shapes of the visemes, after class means measured on filmed talking heads; 0 where not named.
@@ -101,11 +102,21 @@ def mouth(rows: Tensor) -> dict[str, Tensor]:
     }
 
 
+_AROUND = 20
+
+
 def _gate(rows: Tensor) -> Tensor:
-    """1 where there is sound, 0 from 40 dB under the loud part of the clip or at -70 dB."""
+    """1 where there is sound, 0 where there is none.
+
+    Sound is what is less than 34 dB under the loud rows of the 3 s around it, and not under -64 dB. The
+    silence in a long p, t or k is bridged: lips and tongue make it. A click of less than 90 ms is no speech.
+    """
     level = rows[:, len(VISEMES)]
-    floor = (level.quantile(0.8) - 40).clamp(min=-70)
-    return ((smooth(level, 10) - floor) / 12).clamp(0, 1)
+    floor = (quantile_near(level, 0.8, 150) - 34).clamp(min=-64)
+    heard = F.pad((level > floor).to(level.dtype), (_AROUND, _AROUND))  # silence before and after the clip
+    heard = smallest_near(largest_near(heard, 7), 7)
+    heard = largest_near(smallest_near(heard, 4), 4)
+    return smooth(heard, 4)[_AROUND:-_AROUND]
 
 
 def _mixed(rows: Tensor, shapes: dict[str, float]) -> Tensor:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from ..errors import InputError
 from ..models.runners import Runner
+from .curves import quantile_near
 
 VISEMES = (
     "sil",
@@ -94,12 +95,13 @@ def log_mel(samples: Tensor) -> tuple[Tensor, Tensor]:
 def normalise(bands: Tensor) -> Tensor:
     """Make log-mel bands (M, 40) independent of loudness, microphone and weak background noise.
 
-    The floor lies 9 (39 dB) under the clip's loud rows; every band loses its mean over the rows that are
-    within 6 of those.
+    Values count from the loud rows of the 3 s around them, so a quiet passage is heard like a loud one, but
+    are never raised by more than 30 dB within a clip. The floor lies 9 (39 dB) under the loud rows; every
+    band loses its mean over the rows that are within 6 of those.
     """
     peaks = bands.amax(dim=1)
-    loud = peaks.quantile(0.95)
-    floored = bands.maximum(loud - 9)
+    loud = quantile_near(peaks, 0.95, 150).maximum(peaks.quantile(0.95) - 6.9)
+    floored = (bands - loud[:, None]).clamp(min=-9)
     return (floored - floored[peaks >= loud - 6].mean(dim=0)) / 3
 
 
