@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ditto_core.data import Source
 from ditto_core.errors import InputError, Interrupted
 from ditto_core.host import Host
-from ditto_core.media.collect import collect_images, part_of
+from ditto_core.media.collect import collect_images, collect_masks, part_of
 from ditto_core.media.retime import retimed
 from ditto_core.sequences import TensorSequence
 
@@ -101,3 +101,27 @@ class TestRetime:
         ) <= Fraction(1, 2 * fps)
         shown = result.frames[:][:, 0, 0, 0].tolist()
         assert shown == sorted(shown)
+
+
+class TestOtherKinds:
+    def test_float_pictures_keep_what_lies_between_levels(self) -> None:
+        frames = TensorSequence(torch.full((2, 4, 6, 3), 100.25))
+        assert torch.equal(collect_images(frames, Host()), torch.full((2, 4, 6, 3), 100.25 / 255))
+
+    def test_masks_are_shown_as_pictures_while_they_are_collected(self) -> None:
+        shown: list[torch.Tensor] = []
+
+        class Showing(Host):
+            def progress(
+                self, stage: str, done: int, total: int, preview: torch.Tensor | None = None
+            ) -> None:
+                assert preview is not None
+                shown.append(preview)
+
+        masks = torch.rand(3, 4, 6)
+        assert torch.equal(collect_masks(TensorSequence(masks), Showing()), masks)
+        assert (shown[-1].shape, shown[-1].dtype) == ((4, 6, 3), torch.uint8)
+
+    def test_masks_that_do_not_fit(self) -> None:
+        with pytest.raises(InputError, match="3 images of 6x4"):
+            collect_masks(TensorSequence(torch.zeros(3, 4, 6)), Host(), free_memory=3 * 4 * 6 * 4 - 1)

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from ditto_core.data import Audio, Motion
+from ditto_core.errors import InputError
 from ditto_core.lite.coefficients import CHANNELS, COLUMN
 from ditto_core.lite.engine import LiteEngine
-from ditto_core.media.plot import BACKGROUND, COLOURS, MARGIN, WAVE, plot_motion
+from ditto_core.media.plot import BACKGROUND, COLOURS, MARGIN, WAVE, plot_curves, plot_motion
 
 
 def motion(values: Tensor, channels: tuple[str, ...] = CHANNELS, samples: Tensor | None = None) -> Motion:
@@ -62,3 +63,21 @@ def test_channels_without_names_show_those_that_move_most() -> None:
 @pytest.mark.parametrize("count", [1, 2])
 def test_very_short_motion(count: int) -> None:
     assert plot_motion(motion(torch.zeros(count, 15)), 400, 300).shape == (300, 400, 3)
+
+
+def test_any_curves_are_drawn_one_panel_each_without_sound() -> None:
+    rising = torch.linspace(0, 1, 50)
+    picture = plot_curves({"Up": {"a": rising}, "Down": {"b": -rising}}, Fraction(25), None, 600, 400)
+    upper, lower = picture[:200], picture[200:]
+    for half, first_is_lower in ((upper, True), (lower, False)):
+        found = where(half, COLOURS[0])
+        found = found[found[:, 1] > MARGIN[0] + 60]  # right of the legend
+        left_y = found[found[:, 1].argmin(), 0]
+        right_y = found[found[:, 1].argmax(), 0]
+        assert bool(left_y > right_y) is first_is_lower
+    assert len(where(picture, WAVE, tolerance=4)) == 0
+
+
+def test_no_curves_are_an_error() -> None:
+    with pytest.raises(InputError, match="nothing to draw"):
+        plot_curves({}, Fraction(25))
