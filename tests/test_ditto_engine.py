@@ -525,6 +525,17 @@ def test_a_batch_gives_what_single_frames_give(engine: DittoEngine, filmed: Ditt
     assert not torch.equal(together, untouched)
 
 
+def test_frames_without_the_person_stay_as_they_are(engine: DittoEngine):
+    elsewhere = np.full((256, 256, 3), 90, np.uint8)
+    source = as_source(np.stack([portrait(), elsewhere, portrait()]), FPS)
+    avatar = engine.register(source, AvatarOptions(), Host())
+    assert avatar.absent == {1}
+    assert any("stay as they are" in note for note in avatar.notes)
+    frames = finished(engine, avatar, drawn(engine, avatar, 0.12))
+    assert torch.equal(frames.images[1], torch.from_numpy(elsewhere))
+    assert not torch.equal(frames.images[0], torch.from_numpy(portrait()))
+
+
 @pytest.mark.parametrize("mode", ["blend", "replace", "strong", "weak", "custom"])
 def test_every_blend_mode_renders(engine: DittoEngine, person: DittoAvatar, mode: Any):
     crops = engine.decode(engine.warp(engine.stitch(person, drawn(engine, person), StitchOptions())))

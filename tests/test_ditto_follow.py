@@ -129,12 +129,19 @@ def test_the_mesh_lies_on_the_crop():
 
 def test_a_lost_face_is_bridged_and_found_again():
     followed = follow(frame(20), frame(22), EMPTY, EMPTY, frame(28), frame(30))
-    assert followed.bridged == (2, 3)
+    assert followed.bridged == followed.absent == (2, 3)
     assert followed.jumps == ()
     places = centres(followed)
     assert places[1] < places[2] < places[3] < places[4]
     assert torch.isfinite(followed.crop_to_original).all()
     assert torch.isfinite(followed.mesh).all()
+
+
+def test_a_face_that_is_only_not_recognised_is_not_absent():
+    blurred = cv2.GaussianBlur(frame(20), (0, 0), 9)
+    followed = follow(frame(20), np.asarray(blurred, np.uint8), frame(20))
+    assert followed.bridged == (1,)
+    assert followed.absent == ()
 
 
 def test_a_face_that_is_suddenly_elsewhere_is_searched_again():

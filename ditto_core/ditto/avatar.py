@@ -54,7 +54,8 @@ class DittoAvatar(Avatar):
 
     face: motion and shape of each frame, smoothed over a video's frames. rest: what driven motion is put on;
     `face`, or with the mouth of a video's neutral frames. shape: (63,) canonical keypoints of the first
-    frame. eyes: of each frame. appearance: the frames' feature volumes.
+    frame. eyes: of each frame. appearance: the frames' feature volumes. absent: frames in which the person is
+    not to be seen, which stay as they are.
     """
 
     face: FaceInfo
@@ -62,6 +63,7 @@ class DittoAvatar(Avatar):
     shape: Tensor
     eyes: EyeAttributes
     appearance: AppearanceVolumes
+    absent: frozenset[int] = frozenset()
 
     @property
     def character(self) -> Character:

@@ -221,8 +221,9 @@ class DittoEngine(Engine):
             return pictures.permute(0, 2, 3, 1).clamp(0, 1).mul(255).cpu()
 
         images = self._computed(compute, len(volumes.values), (CROP_SIDE, CROP_SIDE, 3))
-        placed = volumes.keypoints.avatar.crop_to_original
-        return FaceCrops(self, volumes.keypoints, images, placed, torch.ones(CROP_SIDE, CROP_SIDE))
+        person = cast(DittoAvatar, volumes.keypoints.avatar)
+        whole = torch.ones(CROP_SIDE, CROP_SIDE)
+        return FaceCrops(self, volumes.keypoints, images, person.crop_to_original, whole, person.absent)
 
     def _computed(
         self, function: Callable[[int, int], Tensor], length: int, shape: tuple[int, ...]

@@ -23,7 +23,17 @@ from ..face.find import FaceFinder, no_face
 from ..face.mesh import landmark_region
 from ..face.region import Picture, Points
 from ..face.topology import COUNT, LEFT_BROW, OVAL, RIGHT_BROW
-from ..face.track import CUT_CORRELATION, REACH, REACH_GROWTH, RESIZE_LIMIT, bridge, thumbnail, track
+from ..face.track import (
+    CUT_CORRELATION,
+    REACH,
+    REACH_GROWTH,
+    RESIZE_LIMIT,
+    SAME_CORRELATION,
+    bridge,
+    pattern_in,
+    thumbnail,
+    track,
+)
 from ..host import Host, Releasable
 from ..sequences import LazySequence
 from .source import CROP_SIDE, OfficialFaces, SourceCrop, crop_source, to_crop
@@ -43,7 +53,7 @@ class FollowedFace:
 
     landmarks (S, 478, 2) pixels of the frame; crop_to_original (S, 3, 3); mesh (S, 478, 3) the landmarks as
     fractions of the crop. bridged: frames that show no face and got their neighbours' values; jumps: frames
-    where the face was picked up at another place.
+    where the face was picked up at another place; absent: those bridged frames that show something else.
     """
 
     landmarks: Tensor
@@ -51,6 +61,7 @@ class FollowedFace:
     mesh: Tensor
     bridged: tuple[int, ...]
     jumps: tuple[int, ...]
+    absent: tuple[int, ...]
 
 
 class FaceFollower(Protocol):
@@ -81,7 +92,7 @@ class BuiltInFaces:
         )
         placed = inverse(original_to_crop(rectangle, CROP_SIDE, options.crop_do_rotate))
         mesh = _on_crop(tracked.landmarks, placed)
-        return FollowedFace(points, placed, mesh, tracked.bridged, tracked.jumps)
+        return FollowedFace(points, placed, mesh, tracked.bridged, tracked.jumps, tracked.absent)
 
 
 def _on_crop(landmarks: Tensor, placed: Tensor) -> Tensor:
@@ -132,6 +143,7 @@ class PublishedFaces:
         mesh = np.zeros((len(frames), COUNT, 3), np.float32)
         found = np.zeros(len(frames), bool)
         jumps: list[int] = []
+        absent: list[int] = []
         done = 0
         for batch in frames.batches():
             host.check_interrupted()
@@ -140,6 +152,8 @@ class PublishedFaces:
                 if sight:
                     points[done], mesh[done], found[done] = sight.landmarks, sight.mesh, True
                     jumps += [done] * jumped
+                elif not search.looks_as_before(picture):
+                    absent.append(done)
                 done += 1
             host.progress("register", done, len(frames))
         if not found.any():
@@ -150,7 +164,7 @@ class PublishedFaces:
         placed = torch.cat([inverse(to_crop(frame, CROP_SIDE, options)) for frame in points])
         on_crop = torch.from_numpy(mesh)
         bridged = tuple(np.flatnonzero(~found).tolist())
-        return FollowedFace(_on_frame(on_crop, placed), placed, on_crop, bridged, tuple(jumps))
+        return FollowedFace(_on_frame(on_crop, placed), placed, on_crop, bridged, tuple(jumps), tuple(absent))
 
 
 def _on_frame(mesh: Tensor, placed: Tensor) -> Tensor:
@@ -166,9 +180,14 @@ class _Sight:
     mesh: Points
 
     @property
+    def box(self) -> tuple[float, float, float, float]:
+        (x0, y0), (x1, y1) = self.landmarks.min(axis=0), self.landmarks.max(axis=0)
+        return float(x0), float(y0), float(x1), float(y1)
+
+    @property
     def centre(self) -> tuple[float, float]:
-        x, y = (self.landmarks.min(axis=0) + self.landmarks.max(axis=0)) / 2
-        return float(x), float(y)
+        x0, y0, x1, y1 = self.box
+        return (x0 + x1) / 2, (y0 + y1) / 2
 
     @property
     def size(self) -> float:
@@ -185,6 +204,7 @@ class _Search:
         self.last: _Sight | None = None
         self.failure: FaceNotFoundError | None = None
         self._scene: Points = np.zeros(0, np.float32)
+        self._look: Points = np.zeros(0, np.float32)
         self._lost = 0
 
     def step(self, picture: Picture) -> tuple[_Sight | None, bool]:
@@ -199,7 +219,14 @@ class _Search:
             return None, False
         jumped = cut or (last is not None and _moved(sight, last) > REACH)
         self.last, self._scene, self._lost = sight, scene, 0
+        self._look = pattern_in(picture, sight.box)
         return sight, jumped
+
+    def looks_as_before(self, picture: Picture) -> bool:
+        """Whether a picture without the face looks as before where the face was last."""
+        if self.last is None:
+            return False
+        return float((pattern_in(picture, self.last.box) * self._look).sum()) > SAME_CORRELATION
 
     def _follow(self, picture: Picture) -> _Sight | None:
         if self.last is None or self._lost:

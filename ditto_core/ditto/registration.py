@@ -57,6 +57,7 @@ def build_avatar(
         shape=own.kp[0],
         eyes=eye_attributes(followed.mesh),
         appearance=AppearanceVolumes(crops, lambda batch: extract_appearance(network_input(batch))),
+        absent=frozenset(followed.absent),
     )
 
 
@@ -112,6 +113,10 @@ def _notes(followed: FollowedFace) -> tuple[str, ...]:
         notes.append(
             f"No face was found in {len(followed.bridged)} of {len(followed.mesh)} frames (first: "
             f"{followed.bridged[0]}); its place and motion there are taken from the neighbouring frames."
+        )
+    if followed.absent:
+        notes.append(
+            f"{len(followed.absent)} frames show something else instead of the face and stay as they are."
         )
     if followed.jumps:
         notes.append(

@@ -131,14 +131,14 @@ class _Follower:
             return None, False
         jumped = cut or (self.last is not None and _distance(face, self.last) > REACH)
         self.last, self._scene, self._lost = face, scene, 0
-        self._look = thumbnail(_around(picture, face))
+        self._look = pattern_in(picture, face.box)
         return face, jumped
 
     def looks_as_before(self, picture: Picture) -> bool:
         """Whether a picture without the face looks as before where the face was last."""
         if self.last is None:
             return False
-        return float((thumbnail(_around(picture, self.last)) * self._look).sum()) > SAME_CORRELATION
+        return float((pattern_in(picture, self.last.box) * self._look).sum()) > SAME_CORRELATION
 
     def _first(self, picture: Picture, index: int) -> Face | None:
         faces = self.finder.find_all(picture, thorough=index % THOROUGH_EVERY == 0)
@@ -172,12 +172,12 @@ def _nearest(faces: list[Face], last: Face) -> Face | None:
     return nearest(faces, *last.centre) if faces else None
 
 
-def _around(picture: Picture, face: Face) -> Picture:
-    """The part of the picture that shows the face, at least one pixel."""
+def pattern_in(picture: Picture, box: tuple[float, float, float, float]) -> Points:
+    """The thumbnail of the part of the picture in a box (x0, y0, x1, y1), at least one pixel."""
     height, width = picture.shape[:2]
-    x0, y0, x1, y1 = (round(side) for side in face.box)
+    x0, y0, x1, y1 = (round(side) for side in box)
     left, top = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)
-    return picture[top : max(y1, top + 1), left : max(x1, left + 1)]
+    return thumbnail(picture[top : max(y1, top + 1), left : max(x1, left + 1)])
 
 
 def thumbnail(picture: Picture) -> Points:
