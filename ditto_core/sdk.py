@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .data import Avatar, SpeechFeatures
+from .ditto.engine import DittoEngine
 from .engine import Engine
 from .engines import AUTO
 from .errors import InputError
@@ -49,6 +50,7 @@ _OF_THE_CONFIGURATION = (
     "fix_kp_cond",
     "fix_kp_cond_dim",
 )
+"""Data that Ditto reads from its configuration."""
 
 Samples = NDArray[np.float32] | Tensor | Sequence[float]
 MoreKwargs = Mapping[str, Mapping[str, Any]] | str | PathLike[str]
@@ -98,6 +100,7 @@ class StreamSDK:
         takes over where they are not there, which `host.notice` tells."""
         self.host = host or Host()
         self.engine = open_engine(engine, self.host, Path(data_root), Path(cfg_pkl))
+        self._config = self.engine.config if isinstance(self.engine, DittoEngine) else None
         self.wav2feat = Wav2Feat(self.engine, self.host)
         self.audio2motion_queue = SpeechSlot()
         self._avatar: Avatar | None = None
@@ -110,8 +113,7 @@ class StreamSDK:
         self, source_path: str | PathLike[str], output_path: str | PathLike[str], **kwargs: Any
     ) -> None:
         """Register a picture or video. kwargs: the published options, or any flag of `ditto talk` by name."""
-        given = {**published_options(self.engine), **_known(kwargs)}
-        self._options = with_values(TalkOptions(), by_target(given))
+        self._options = with_values(TalkOptions(), by_target(self.given(kwargs)))
         source = open_source(source_path, self._options.motion.fps)
         self._avatar = self.engine.register(source, self._options.avatar, self.host)
         for note in self._avatar.notes:
@@ -119,6 +121,21 @@ class StreamSDK:
         self._output = Path(output_path)
         self._frames, self._chunks = -1, []
         self.audio2motion_queue = SpeechSlot()
+
+    def given(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The published options as our flags, after those of the configuration.
+
+        Data that belongs to the configuration takes the place of its own until options are read again.
+        """
+        data = {name: value for name, value in kwargs.items() if name in _OF_THE_CONFIGURATION}
+        if self._config is not None:
+            cast(DittoEngine, self.engine).config = self._config.replaced(data)
+        elif data:
+            self.host.notice(
+                f"{self.engine.label} does not use {', '.join(data)}; with Ditto they take effect."
+            )
+        others = {name: value for name, value in kwargs.items() if name not in data}
+        return {**published_options(self.engine), **_known(others)}
 
     def setup_Nd(  # noqa: N802  the published name
         self,
@@ -183,8 +200,7 @@ def run_video_inference(
     them. Nothing of it is changed.
     """
     more = _read(more_kwargs)
-    given = {**published_options(SDK.engine), **_known(more.get("setup_kwargs", {}))}
-    given |= _known(more.get("run_kwargs", {}))
+    given = SDK.given({**more.get("setup_kwargs", {}), **more.get("run_kwargs", {})})
     options = SCRIPTS["inference_video"].options({"emo": None, **given})
     return talk(source_video_path, audio_path, output_path, engine=SDK.engine, options=options, host=SDK.host)
 
@@ -193,8 +209,6 @@ def _known(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """The published options under the names of our flags."""
     known: dict[str, Any] = {}
     for name, value in kwargs.items():
-        if name in _OF_THE_CONFIGURATION:
-            raise InputError(f"{name} belongs to the configuration; put it into the cfg_pkl file instead.")
         if name in _OF_THE_CLIP:
             continue
         ours = _RENAMED.get(name, name)

@@ -183,7 +183,6 @@ class TestStreamSDK:
         ("kwargs", "words"),
         [
             ({"smo_k": 3}, "no option 'smo_k'"),
-            ({"ch_info": {}}, "belongs to the configuration"),
             ({"blend_mode": "custom"}, "needs an alpha"),
             ({"max_size": 8}, "max_size"),
         ],
@@ -224,3 +223,26 @@ def test_the_configurations_options_are_the_defaults_of_setup(
     assert stream._options.motion.sampling_timesteps == published["sampling_timesteps"]
     assert stream._options.motion.overlap_v2 == published["overlap_v2"]
     assert stream._options.motion.smo_k_d == 1
+
+
+def test_data_of_the_configuration_is_replaced_for_one_video(
+    tmp_path: Path, portrait: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_small_networks(monkeypatch)
+    release = write_release(tmp_path / "checkpoints")
+    stream = StreamSDK(
+        release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl", release / "ditto_pytorch", engine="ditto"
+    )
+    published = stream.engine.config.fix_kp_cond  # type: ignore[attr-defined]
+    stream.setup(portrait, tmp_path / "out.mp4", ch_info=None, fix_kp_cond=published + 1)
+    assert stream.engine.config.fix_kp_cond == published + 1  # type: ignore[attr-defined]
+    assert stream.engine.config.character is None  # type: ignore[attr-defined]
+    stream.setup(portrait, tmp_path / "out.mp4")
+    assert stream.engine.config.fix_kp_cond == published  # type: ignore[attr-defined]
+    with pytest.raises(InputError, match="unusable"):
+        stream.setup(portrait, tmp_path / "out.mp4", fix_kp_cond="often")
+
+
+def test_lite_says_that_it_uses_no_such_data(stream: StreamSDK, portrait: Path, tmp_path: Path) -> None:
+    stream.setup(portrait, tmp_path / "out.mp4", ch_info={})
+    assert any("does not use ch_info" in notice for notice in stream.host.notices)  # type: ignore[attr-defined]
