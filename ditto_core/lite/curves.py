@@ -30,7 +30,8 @@ def quantile_near(curve: Tensor, share: float, radius: int) -> Tensor:
     step = 25  # a running quantile changes slowly
     padded = F.pad(curve, (radius, radius + step), value=float("nan"))
     windows = padded.unfold(0, 2 * radius + 1, step)
-    values = torch.cat([block.nanquantile(share, dim=1) for block in windows.split(4096)])
+    starts = range(0, len(windows), 4096)
+    values = torch.cat([windows[at : at + 4096].nanquantile(share, dim=1) for at in starts])
     return read(values, torch.arange(len(curve), dtype=torch.float64) / step)
 
 
