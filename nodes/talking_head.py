@@ -5,7 +5,6 @@ from __future__ import annotations
 from comfy_api.latest import Input, InputImpl, io
 
 from ..ditto_core.controls.control import Controls
-from ..ditto_core.controls.curve import Clip
 from ..ditto_core.data import AvatarOptions, MotionOptions, StitchOptions
 from ..ditto_core.engines import AUTO, ENGINE_NAMES, engine_state, load_engine
 from ..ditto_core.media.writer import VideoOptions, write_video
@@ -101,14 +100,14 @@ class DittoTalkingHead(io.ComfyNode):
         controls: Controls = NO_CONTROLS,
     ) -> io.NodeOutput:
         host = ComfyHost()
-        speech, rate = audio_from(audio), MotionOptions.fps
-        clip = Clip(speech.frame_count(rate), rate)
         options = TalkOptions(
-            avatar=controls.avatar(AvatarOptions(max_size=max_size)),
-            motion=controls.motion(MotionOptions(seed=seed, blinks=blinks), clip),
-            stitch=controls.stitch(StitchOptions(mouth_amount=mouth_amount, head_amount=head_amount), clip),
+            avatar=AvatarOptions(max_size=max_size),
+            motion=MotionOptions(seed=seed, blinks=blinks),
+            stitch=StitchOptions(mouth_amount=mouth_amount, head_amount=head_amount),
             video=VideoOptions(crf=crf),
+            controls=controls,
         )
-        frames = render(load_engine(engine, host), source_from(source, rate), speech, options, host)
+        person = source_from(source, options.motion.fps)
+        frames = render(load_engine(engine, host), person, audio_from(audio), options, host)
         path = write_video(frames, new_temporary_video(), options.video, host)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=host.shown_notices())
