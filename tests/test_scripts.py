@@ -14,6 +14,7 @@ from helpers.people import write_clip, write_speech
 
 from ditto_core import cli
 from ditto_core.__main__ import main
+from ditto_core.controls.presets import PRESETS
 from ditto_core.demo import PORTRAIT
 from ditto_core.host import Host
 from ditto_core.scripts import SCRIPTS, open_engine
@@ -127,6 +128,16 @@ def test_what_a_script_sets_by_itself(script: str, asked: dict[str, Any]) -> Non
     if "motion_frames" in DOCUMENTED[script]:
         expected["motion_frames"] = 100
     assert changed(asked["options"]) == expected
+
+
+def test_the_document_names_every_flag_with_its_default() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "scripts.md").read_text(encoding="utf-8")
+    for script, flags in DOCUMENTED.items():
+        assert f"| `{script}` |" in text
+        for name, default in flags.items():
+            assert f"`--{name} {default}`" in text
+    for settings in PRESETS:
+        assert f"`{settings}`" in text
 
 
 def test_files_come_from_the_documented_flags(asked: dict[str, Any]) -> None:

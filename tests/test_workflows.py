@@ -20,7 +20,7 @@ from PIL import Image
 from ditto_core import cli
 from ditto_core.__main__ import main
 from ditto_core.talking_head import TalkOptions
-from tools.make_workflows import EXAMPLES, as_text, workflow
+from tools.make_workflows import EXAMPLES, IMAGE, VIDEO, as_text, workflow
 
 FRAMES = 5
 
@@ -214,6 +214,14 @@ def options_of_command(name: str, monkeypatch: pytest.MonkeyPatch, folder: Path)
     Path("controls.json").write_text(json.dumps(dict(EXAMPLES[name].ctrl_info)))
     assert main([*shlex.split(text.replace("\\\n", " ")), "--seed", "0", "-q"]) == 0
     return given["options"]
+
+
+def test_the_document_shows_the_command_beside_the_workflow(name: str) -> None:
+    command = EXAMPLES[name].command
+    for files in (VIDEO, IMAGE):
+        command = command.replace(f" {files}", "")
+    rows = (ROOT / "docs" / "scripts.md").read_text(encoding="utf-8").splitlines()
+    assert f"| {EXAMPLES[name].title} | `{command}` | [{name}](../workflows/{name}.json) |" in rows
 
 
 def test_only_core_nodes_and_ours_with_fixed_seeds(name: str, stub: StubHost) -> None:
