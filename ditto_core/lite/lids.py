@@ -26,11 +26,14 @@ from .sampling import colours_at
 
 # The lid's skin looks like the skin this far from the crease towards the brow.
 SKIN_AT = 0.5
-# A closed lid comes out of the brow's shadow: it takes this share of its colour from below the eye.
-LIT_SHARE = 0.2
+# A closed lid comes out of the brow's shadow, most where it bulges over the eyeball: it takes these shares
+# of its colour from below the eye, around the bulge and on it.
+LIT_AROUND, LIT_BULGE = 0.1, 0.5
 # Where between crease (0) and lashes (1) the paint begins to cover and covers fully.
-PAINT_FROM, PAINT_FULL = -0.25, 0.3
+PAINT_FROM, PAINT_FULL = -0.4, 0.3
 PAINT_STRENGTH = 0.9
+# The paint fades at the inner and the outer end of the eye, shares of its width.
+INNER_END, OUTER_END = 0.12, 0.24
 # Width of the line of lashes, as a share of the eye's width, and how dark it is.
 LASH_WIDTH = 0.035
 LASH_STRENGTH = 0.75
@@ -38,9 +41,10 @@ LASH_STRENGTH = 0.75
 
 @dataclass(frozen=True, eq=False)
 class LidLook:
-    """Colours of both upper lids, RGB 0..255: skin (2, 7, 3) along the lid, lashes (2, 3)."""
+    """Colours of both upper lids, RGB 0..255: skin and lit bulge (2, 7, 3) along the lid, lashes (2, 3)."""
 
     skin: Floats
+    bulge: Floats
     lashes: Floats
 
     @classmethod
@@ -53,12 +57,10 @@ class LidLook:
         below = points[BELOW_LID]
         shaded = colours_at(picture, crease + SKIN_AT * (points[ABOVE_CREASE] - crease), blur)
         lit = colours_at(picture, below + (below - points[LOWER_LID]), blur)
-        skin = shaded + LIT_SHARE * (lit - shaded)
-        along = np.concatenate([skin[:, :1], skin, skin[:, -1:]], axis=1)
-        skin = (along[:, :-2] + along[:, 1:-1] + along[:, 2:]) / 3
+        skin, bulge = (_even(shaded + share * (lit - shaded)) for share in (LIT_AROUND, LIT_BULGE))
         edge = colours_at(picture, points[UPPER_LID], blur)
         darkest = np.take_along_axis(edge, edge.sum(axis=2).argsort(axis=1)[:, :3, None], axis=1)
-        return cls(skin, darkest.mean(axis=1))
+        return cls(skin, bulge, darkest.mean(axis=1))
 
 
 def paint_lid(image: NDArray[np.uint8], look: LidLook, side: int, vertices: Floats, closing: float) -> None:
@@ -78,18 +80,31 @@ def paint_lid(image: NDArray[np.uint8], look: LidLook, side: int, vertices: Floa
     lid = _along_eye(vertices[UPPER_LID[side]], start, end, axes)
     crease = _along_eye(vertices[LID_CREASE[side]], start, end, axes)
     edge, fold = np.interp(x, lid[:, 0], lid[:, 1]), np.interp(x, crease[:, 0], crease[:, 1])
-    amount = smoothstep(x / (0.12 * width)) * smoothstep((width - x) / (0.12 * width))
+    left_end, right_end = (OUTER_END, INNER_END) if side == 0 else (INNER_END, OUTER_END)
+    amount = smoothstep(x / (left_end * width)) * smoothstep((width - x) / (right_end * width))
     amount *= smoothstep(np.array(closing / 0.6))
-    skin = np.stack([np.interp(x, lid[1:-1, 0], look.skin[side, :, c]) for c in range(3)], axis=-1)
+    skin, lit = (
+        np.stack([np.interp(x, lid[1:-1, 0], colours[side, :, c]) for c in range(3)], axis=-1)
+        for colours in (look.skin, look.bulge)
+    )
 
     above = _spread(edge, column) - down
     depth = 1 - above * _spread(1 / np.maximum(edge - fold, 1), column)
     strength = _spread(amount, column)
     cover = smoothstep((depth - PAINT_FROM) / (PAINT_FULL - PAINT_FROM)) * np.clip(above + 0.5, 0, 1)
     cover *= PAINT_STRENGTH * strength
+    bulge = _spread(np.square(np.sin(np.pi * x / width)), column)
+    bulge *= np.square(np.sin(np.pi * np.clip(0.1 + 0.8 * depth, 0, 1)))
     lashes = LASH_STRENGTH * strength * np.exp(-np.square(above * (1 / (LASH_WIDTH * width))))
-    painted = _mix(image, _spread(skin, column), cover)
+    paint = _spread(skin, column) + bulge[..., None] * _spread(lit - skin, column)
+    painted = _mix(image, paint, cover)
     image[:] = _mix(painted, np.broadcast_to(look.lashes[side], image.shape), lashes)
+
+
+def _even(colours: Floats) -> Floats:
+    """Colours (2, 7, 3) averaged with their neighbours along the lid."""
+    along = np.concatenate([colours[:, :1], colours, colours[:, -1:]], axis=1)
+    return (along[:, :-2] + along[:, 1:-1] + along[:, 2:]) / 3
 
 
 def _along_eye(points: Floats, start: Floats, end: Floats, axes: Floats) -> Floats:
