@@ -240,7 +240,7 @@ class StreamingSession:
         """A copy of the samples as float32, so that a caller may use his buffer again."""
         if not self._open:
             raise InputError("This stream is closed; start a new one for more speech.")
-        values = np.array(samples.cpu() if isinstance(samples, Tensor) else samples)
+        values = np.array(samples.detach().cpu().numpy() if isinstance(samples, Tensor) else samples)
         if values.ndim != 1 or values.dtype.kind != "f":
             told = f"{values.dtype} {values.shape}"
             raise InputError(f"Speech must be mono samples (T,), floating-point in -1..1; this is {told}.")

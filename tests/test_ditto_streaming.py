@@ -1,0 +1,543 @@
+"""Streams of speech: frames in sync, whatever the pieces; waiting, failing and stopping without a hang."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from helpers.ditto_release import use_small_networks, write_release
+from helpers.people import face
+from helpers.seeded_weights import seeded_input
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from ditto_core.blend.put_back import put_back
+from ditto_core.data import Audio, AvatarOptions, BlendOptions, MotionOptions, StitchOptions
+from ditto_core.ditto.avatar import DittoAvatar
+from ditto_core.ditto.checkpoints import find_checkpoints
+from ditto_core.ditto.draw import CHANNELS, FPS, DittoMotion, blink_offsets, draw_motion, stream_motion
+from ditto_core.ditto.engine import DittoEngine
+from ditto_core.ditto.line import Line, Stage
+from ditto_core.ditto.speech import Chunk, frame_count
+from ditto_core.ditto.streaming import BLINK_CYCLE, ONLINE, Stages, StreamingSession, animate_online
+from ditto_core.engines import load_engine
+from ditto_core.errors import EngineError, InputError, Interrupted
+from ditto_core.host import Host
+from ditto_core.media.source import as_source
+
+QUICK = replace(ONLINE, sampling_timesteps=2)
+SHORT = replace(QUICK, overlap_v2=75)
+"""Frames come soon: a window adds five."""
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DittoEngine]:
+    with pytest.MonkeyPatch.context() as patch:
+        use_small_networks(patch)
+        folder = write_release(tmp_path_factory.mktemp("release"))
+        yield DittoEngine(find_checkpoints([folder]), torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def person(engine: DittoEngine) -> DittoAvatar:
+    return engine.register(as_source(np.asarray(face())), AvatarOptions(), Host())
+
+
+@pytest.fixture(scope="module")
+def filmed(engine: DittoEngine) -> DittoAvatar:
+    clip = np.stack([np.roll(np.asarray(face()), 2 * frame, axis=1) for frame in range(4)])
+    return engine.register(as_source(clip, FPS), AvatarOptions(), Host())
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    left = [thread.name for thread in threading.enumerate() if thread not in before and thread.is_alive()]
+    assert left == []
+
+
+def sound(seconds: float) -> Tensor:
+    return 0.1 * torch.randn(round(seconds * 16000), generator=torch.Generator().manual_seed(1))
+
+
+def whole(session: StreamingSession, samples: Tensor, piece: int) -> Tensor:
+    with session:
+        return torch.cat([*(session.push(part) for part in samples.split(piece)), session.close()])
+
+
+class Slow:
+    """Stands in for a stage of the engine: works when it is let."""
+
+    def __init__(self, stage: Callable[[Any], Any]) -> None:
+        self.stage = stage
+        self.calls = 0
+        self.released = threading.Event()
+
+    def __call__(self, given: Any) -> Any:
+        self.calls += 1
+        assert self.released.wait(20)
+        return self.stage(given)
+
+
+def within_a_second(act: Callable[[], object]) -> None:
+    begun = time.perf_counter()
+    act()
+    assert time.perf_counter() - begun < 1
+
+
+# Sync
+
+
+def drawn_stages(engine: DittoEngine, avatar: DittoAvatar, motion: MotionOptions, **more: Any) -> Stages:
+    given: dict[str, Any] = {"stitch": StitchOptions(), "blend": BlendOptions(), "length": None, **more}
+    return Stages(engine, avatar, motion, chunk=Chunk(), host=Host(), stopped=threading.Event(), **given)
+
+
+@pytest.mark.parametrize("overlap", [0, 5, 10, 20, 39, 40, 41, 55, 70, 75, 79])
+@pytest.mark.parametrize("seconds", [0.1, 0.121, 1.0, 3.21, 10.0])
+def test_every_overlap_gives_a_frame_for_each_40_ms(
+    engine: DittoEngine, filmed: DittoAvatar, overlap: int, seconds: float
+):
+    stages = drawn_stages(engine, filmed, MotionOptions(overlap_v2=overlap, sampling_timesteps=1))
+    samples = sound(seconds)
+    points = list(stages.stitch(stages.draw(stages.listen(iter(samples.split(3200))))))
+    assert sum(len(each.driving) for each in points) == frame_count(len(samples))
+    shown = torch.cat([each.source_index for each in points])
+    assert torch.equal(shown, filmed.source_index(len(shown), FPS))
+
+
+@pytest.mark.parametrize("overlap", [10, 75])
+@pytest.mark.parametrize(("samples", "frames"), [(1, 1), (1600, 3), (1601, 3), (1920, 3), (1921, 4)])
+def test_close_gives_the_last_frames(
+    engine: DittoEngine, person: DittoAvatar, overlap: int, samples: int, frames: int
+):
+    motion = replace(QUICK, overlap_v2=overlap)
+    pictures = whole(StreamingSession(engine, person, motion), sound(1)[:samples], 1600)
+    assert pictures.shape == (frames, 256, 256, 3)
+    assert pictures.dtype == torch.uint8
+    assert not pictures.is_inference()
+
+
+def test_frames_come_as_soon_as_their_motion_is_final(engine: DittoEngine, person: DittoAvatar):
+    """75 frames of warm-up and five of speech fill a window; frames leave one window later."""
+    with StreamingSession(engine, person, SHORT) as session:
+        early = session.push(sound(0.3))
+        assert len(early) == 0
+        given = [len(session.push(sound(0.2))) for _ in range(2)]
+        begun = time.perf_counter()
+        while sum(given) < 5 and time.perf_counter() - begun < 10:
+            time.sleep(0.02)
+            given.append(len(session.push(torch.empty(0))))
+        assert sum(given) >= 5
+        assert sum(given) + len(session.close()) == frame_count(3 * 3200 + 1600)
+
+
+@functools.lru_cache
+def recording() -> Tensor:
+    return sound(0.9)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.integers(1, 9000), min_size=1, max_size=12))
+def test_any_pieces_give_the_same_frames(engine: DittoEngine, filmed: DittoAvatar, pieces: list[int]):
+    samples = recording()
+    expected = whole(StreamingSession(engine, filmed, SHORT), samples, len(samples))
+    ends = [end for end in np.cumsum(pieces).tolist() if end < len(samples)]
+    with StreamingSession(engine, filmed, SHORT) as session:
+        parts = torch.tensor_split(samples, ends)
+        frames = torch.cat([*(session.push(part) for part in parts), session.close()])
+    assert torch.equal(frames, expected)
+
+
+# The same as without threads, and as offline
+
+
+def test_threads_change_nothing(engine: DittoEngine, filmed: DittoAvatar):
+    stitch = StitchOptions(fade_in=4, ctrl_info={7: {"delta_yaw": 9}}, mouth_amount=1.5)
+    blend = BlendOptions(mode="weak")
+    stages = drawn_stages(engine, filmed, SHORT, stitch=stitch, blend=blend)
+    chain: Iterator[Any] = iter(recording().split(3200))
+    for stage in (stages.listen, stages.draw, stages.stitch, stages.warp, stages.decode, stages.put_back):
+        chain = stage(chain)
+    expected = torch.cat(list(chain))
+    session = StreamingSession(engine, filmed, SHORT, stitch, blend)
+    assert torch.equal(whole(session, recording(), 1000), expected)
+
+
+def test_pieces_are_stitched_and_rendered_as_a_whole_clip_is(engine: DittoEngine, filmed: DittoAvatar):
+    """The offline stages on the stream's motion; only the frame that all relate to is the warm-up's."""
+    stages = drawn_stages(engine, filmed, SHORT, length=23)
+    motion = torch.cat(list(stages.draw(stages.listen(iter(recording().split(3200))))))
+    assert stages.motion.reference is not None
+    options = StitchOptions(fade_in=3, fade_out=5, relative_d=False, ctrl_info={9: {"delta_pitch": 4}})
+    eyes = blink_offsets(engine.config.blink_table, len(motion), SHORT)
+    audio = Audio(recording()[None], 16000)
+    drawn = DittoMotion(engine, motion, FPS, CHANNELS, audio, eyes, stages.drawn_for)
+    expected = put_back(engine.decode(engine.warp(engine.stitch(filmed, drawn, options))))
+    session = StreamingSession(engine, filmed, SHORT, options, length=23)
+    frames = whole(session, recording(), 3200).int()
+    assert (frames - expected.images[:].int()).abs().max() <= 1  # one frame at a time, sums differ
+
+
+def test_motion_relates_to_the_warm_up(engine: DittoEngine, person: DittoAvatar):
+    stages = drawn_stages(engine, person, SHORT)
+    points = list(stages.stitch(stages.draw(stages.listen(iter(recording().split(3200))))))
+    assert stages.stitcher.reference is not None
+    assert stages.motion.reference is not None
+    assert torch.equal(stages.stitcher.reference.exp[0], stages.motion.reference[-63:])
+    assert not torch.equal(points[0].motion.values[0], stages.motion.reference)
+
+
+@pytest.mark.parametrize("frames", [80, 160, 400])
+def test_without_overlap_and_smoothing_online_and_offline_motion_are_the_same(
+    engine: DittoEngine, person: DittoAvatar, frames: int
+):
+    """Then no window is warmed up, cross-faded or filled up, which is where the published programs differ."""
+    options = MotionOptions(overlap_v2=0, smo_k_d=1, sampling_timesteps=2, seed=3)
+    speech = seeded_input("online", (frames, 1024))
+    given = (engine.config, options, torch.device("cpu"))
+    model, character = engine.networks.lmdm.module, person.character
+    offline = draw_motion(model, speech, character, *given, lambda _done, _total: None)
+    stream = stream_motion(model, speech[:0], character, *given, lambda: None)
+    online = torch.cat([*(stream.push(rows) for rows in speech.split(5)), stream.close()])
+    assert torch.equal(online, offline)
+
+
+def test_blinks_repeat_when_the_length_is_not_known(engine: DittoEngine, person: DittoAvatar):
+    stages = drawn_stages(engine, person, SHORT)
+    assert stages.eyes is not None
+    assert len(stages.eyes) == BLINK_CYCLE
+    stages.motion.reference = torch.zeros(265)
+    assert engine.config.blink_table is not None
+    blinking = int((stages.eyes != stages.eyes[0]).any(dim=1).nonzero()[0])
+    points = stages._stitched(torch.zeros(1, 265), 2 * BLINK_CYCLE + blinking)
+    assert torch.equal(cast(DittoMotion, points.motion).eyes, stages.eyes[blinking : blinking + 1])
+
+
+def test_a_recording_is_animated_online(engine: DittoEngine, person: DittoAvatar):
+    audio = Audio(0.1 * torch.randn(2, 17641, generator=torch.Generator().manual_seed(2)), 44100)
+    frames = animate_online(engine, person, audio, SHORT, StitchOptions(fade_out=3))
+    assert len(frames.images) == audio.frame_count(FPS) == 11
+    assert frames.fps == 25
+    assert frames.audio is audio
+    batches = list(frames.images.batches(4))
+    assert [len(batch) for batch in batches] == [4, 4, 3]
+    with pytest.raises(InputError, match=r"Frame 2 of a stream .* 11 follows"):
+        frames.images[2]
+    del frames
+    gc.collect()
+
+
+# Waiting
+
+
+def test_a_stream_takes_no_more_than_it_can_hold(
+    engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
+):
+    slow = Slow(engine.decode)
+    monkeypatch.setattr(engine, "decode", slow)
+    session = StreamingSession(engine, person, SHORT)
+    pushed: list[int] = []
+
+    def speak() -> None:
+        for part in sound(4).split(3200):
+            session.push(part)
+            pushed.append(len(part))
+
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    time.sleep(0.8)
+    held = len(pushed)
+    time.sleep(0.4)
+    assert held == len(pushed) < 15  # of 20
+    assert slow.calls == 1
+    slow.released.set()
+    speaker.join(60)
+    assert len(pushed) == 20
+    session.cancel()
+
+
+def test_frames_nobody_takes_make_the_stages_wait(engine: DittoEngine, person: DittoAvatar):
+    with StreamingSession(engine, person, SHORT, room=2) as session:
+        frames = session.render(sound(8))
+        first = next(frames)
+        time.sleep(0.5)
+        queued = [len(queue.items) for queue in session._line._queues]
+        assert max(queued) == 2
+        assert len(first) == 1
+        frames.close()  # what a writer that fails does
+
+
+def test_memory_is_flat(engine: DittoEngine, person: DittoAvatar):
+    stages = drawn_stages(engine, person, replace(SHORT, sampling_timesteps=1))
+    for _ in stages.stitch(stages.draw(stages.listen(iter([sound(1)[:3200]] * 100)))):
+        assert len(stages.speech._waiting) < 6480 + 3200
+        assert len(stages.motion._chain.motion) <= 240
+        assert len(stages.motion._waiting) < 80
+
+
+# Ending
+
+
+def test_close_twice_and_push_after_close(engine: DittoEngine, person: DittoAvatar):
+    session = StreamingSession(engine, person, SHORT)
+    session.push(sound(0.1))
+    assert len(session.close()) == 3
+    assert session.close().shape == (0, 256, 256, 3)
+    with pytest.raises(InputError, match="closed; start a new one"):
+        session.push(sound(0.1))
+    session.cancel()
+
+
+def test_nothing_was_said(engine: DittoEngine, person: DittoAvatar):
+    session = StreamingSession(engine, person, SHORT)
+    assert session.push(torch.empty(0)).shape == (0, 256, 256, 3)
+    assert len(session.close()) == 0
+
+
+@pytest.mark.parametrize("stage", ["hear", "stitcher", "warp", "decode"])
+def test_the_error_of_a_stage_reaches_the_caller(
+    engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch, stage: str
+):
+    session = StreamingSession(engine, person, SHORT)
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError(f"{stage} broke")
+
+    if stage == "stitcher":
+        monkeypatch.setattr("ditto_core.ditto.stitch.MotionStitcher.__call__", fail)
+    elif stage == "hear":
+        monkeypatch.setattr(engine.networks.hubert, "_load", fail)
+    else:
+        monkeypatch.setattr(engine, stage, fail)
+    with pytest.raises(RuntimeError, match=f"{stage} broke"):
+        session.push(sound(20))
+    with pytest.raises(InputError, match="closed"):
+        session.push(sound(0.2))
+    assert len(session.close()) == 0
+
+
+def test_an_error_at_the_end_reaches_close(
+    engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
+):
+    session = StreamingSession(engine, person, SHORT)
+    session.push(sound(0.1))
+    monkeypatch.setattr(
+        "ditto_core.ditto.streaming.put_back", lambda *_: (_ for _ in ()).throw(MemoryError("no room"))
+    )
+    with pytest.raises(MemoryError, match="no room"):
+        session.close()
+
+
+def test_cancel_from_another_thread_frees_a_waiting_push(
+    engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
+):
+    slow = Slow(engine.warp)
+    monkeypatch.setattr(engine, "warp", slow)
+    session = StreamingSession(engine, person, SHORT)
+    caught: list[BaseException] = []
+
+    def speak() -> None:
+        try:
+            session.push(sound(10))
+        except Interrupted as stopped:
+            caught.append(stopped)
+
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    time.sleep(0.3)
+    threading.Timer(0.2, slow.released.set).start()
+    within_a_second(session.cancel)
+    within_a_second(lambda: speaker.join(5))
+    assert "cancelled" in str(caught[0])
+    time.sleep(0.05)
+
+
+def test_a_window_is_left_between_its_steps(
+    engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
+):
+    model = engine.networks.lmdm.module
+    predict = model.predict
+
+    def slow(*given: Any) -> Tensor:
+        time.sleep(0.05)
+        return predict(*given)
+
+    monkeypatch.setattr(model, "predict", slow)
+    session = StreamingSession(engine, person, replace(SHORT, sampling_timesteps=200))
+    session.push(sound(0.5))
+    time.sleep(0.2)
+    within_a_second(session.cancel)
+
+
+def test_the_user_may_interrupt_a_waiting_push(
+    engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
+):
+    class Impatient(Host):
+        asked = 0
+
+        def check_interrupted(self) -> None:
+            self.asked += 1
+            if self.asked > 40:
+                raise Interrupted("enough")
+
+    decode = engine.decode
+
+    def slow(volumes: Any) -> Any:
+        time.sleep(0.1)
+        return decode(volumes)
+
+    monkeypatch.setattr(engine, "decode", slow)
+    session = StreamingSession(engine, person, SHORT, host=Impatient())
+    with pytest.raises(Interrupted, match="enough"):
+        session.push(sound(10))
+    with pytest.raises(InputError, match="closed"):
+        session.push(sound(0.1))
+
+
+def test_a_block_left_early_leaves_nothing_running(engine: DittoEngine, person: DittoAvatar):
+    def talk_and_fail() -> None:
+        with StreamingSession(engine, person, SHORT) as session:
+            session.push(sound(1))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        talk_and_fail()
+
+
+def test_a_forgotten_session_ends(engine: DittoEngine, person: DittoAvatar):
+    session = StreamingSession(engine, person, SHORT)
+    session.push(sound(0.5))
+    threads = session._line._threads
+    del session
+    gc.collect()
+    for thread in threads:
+        thread.join(2)
+        assert not thread.is_alive()
+
+
+# What it is given
+
+
+def test_the_callers_buffer_is_his_again(engine: DittoEngine, person: DittoAvatar):
+    samples = recording().numpy().copy()
+    expected = whole(StreamingSession(engine, person, SHORT), recording(), 3200)
+    with StreamingSession(engine, person, SHORT) as session:
+        buffer = np.empty(3200, np.float32)
+        frames: list[Tensor] = []
+        for start in range(0, len(samples), 3200):
+            part = samples[start : start + 3200]
+            buffer[: len(part)] = part
+            frames.append(session.push(buffer[: len(part)]))
+            buffer[:] = 7
+        frames.append(session.close())
+    assert torch.equal(torch.cat(frames), expected)
+
+
+@pytest.mark.parametrize(
+    ("samples", "words"),
+    [
+        (np.zeros((1, 800), np.float32), "mono"),
+        (np.zeros(800, np.int16), "int16"),
+        (torch.tensor([0.0, float("nan")]), "NaN"),
+    ],
+)
+def test_unusable_speech_is_refused_and_the_stream_goes_on(
+    engine: DittoEngine, person: DittoAvatar, samples: Any, words: str
+):
+    with StreamingSession(engine, person, SHORT) as session:
+        with pytest.raises(InputError, match=words):
+            session.push(samples)
+        session.push(sound(0.1))
+        assert len(session.close()) == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"motion": replace(QUICK, fps=Fraction(30))}, "25 frames a second; fps is 30"),
+        ({"motion": replace(QUICK, overlap_v2=80)}, "overlap_v2 is 80"),
+        ({"stitch": StitchOptions(fade_out=5)}, "fade_out needs to know"),
+        ({"stitch": StitchOptions(ctrl_info={3: {"tilt": 1}})}, "ctrl_info of frame 3 sets 'tilt'"),
+        ({"stitch": StitchOptions(use_d_keys=("nose",))}, "use_d_keys names 'nose'"),
+        ({"chunk": (3, 0, 2)}, "chunksize"),
+        ({"length": 0}, "length is 0"),
+        ({"room": 0}, "room is 0"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused_at_once(
+    engine: DittoEngine, person: DittoAvatar, given: dict[str, Any], words: str
+):
+    with pytest.raises(InputError, match=words):
+        StreamingSession(engine, person, **given)
+
+
+def test_another_engines_person_is_refused(engine: DittoEngine):
+    lite = load_engine("lite", Host())
+    person = lite.register(as_source(np.asarray(face())), AvatarOptions(), Host())
+    with pytest.raises(EngineError, match="registered by Lite"):
+        StreamingSession(engine, person)
+
+
+# The line itself
+
+
+def doubled(items: Iterator[int]) -> Iterator[int]:
+    for item in items:
+        yield item
+        yield item
+
+
+def run_line(stages: list[Stage], items: int, room: int) -> list[int]:
+    line = Line(stages, room, threading.Event())
+    taken: list[int] = []
+    for item in range(items):
+        while not line.offer(item):
+            taken += line.take()
+            line.wait(1)
+    line.end()
+    while not line.finished:
+        taken += line.take()
+        line.wait(1)
+    line.stop()
+    return taken
+
+
+@pytest.mark.parametrize("room", [1, 2, 5])
+@pytest.mark.parametrize("items", [0, 1, 30])
+def test_a_line_keeps_the_order(items: int, room: int):
+    begun = time.perf_counter()
+    expected = [item for item in range(items) for _ in range(4)]
+    assert run_line([doubled, doubled], items, room) == expected
+    assert time.perf_counter() - begun < 1  # nobody ever waited for a timeout
+
+
+def test_only_the_first_error_counts():
+    started = threading.Barrier(2)
+
+    def failing(words: str, wait: float) -> Stage:
+        def stage(items: Iterator[int]) -> Iterator[int]:
+            started.wait(5)
+            time.sleep(wait)
+            raise ValueError(words)
+            yield from items
+
+        return stage
+
+    line = Line([failing("first", 0), failing("second", 0.2)], 1, threading.Event())
+    time.sleep(0.4)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="first"):
+            line.take()
+    line.stop()
