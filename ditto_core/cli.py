@@ -25,6 +25,7 @@ from tqdm import tqdm
 from . import __version__
 from .controls.presets import PRESETS
 from .demo import demo
+from .ditto.streaming import ONLINE
 from .doctor import Finding, examine
 from .engine import Engine
 from .engines import AUTO, ENGINE_NAMES, load_engine
@@ -167,8 +168,13 @@ def _if_there(place: Path) -> Path | None:
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The flags that were typed, after those that `--settings` stands for."""
-    return {**PRESETS.get(arguments.settings, {}), **typed_flags(arguments)}
+    """The flags that were typed, after those that `--online` and `--settings` stand for."""
+    online = {name: getattr(ONLINE, name) for name in ("overlap_v2", "sampling_timesteps")}
+    return {
+        **(online if arguments.online else {}),
+        **PRESETS.get(arguments.settings, {}),
+        **typed_flags(arguments),
+    }
 
 
 def _render(
@@ -182,7 +188,7 @@ def _render(
     path = talk(
         *(getattr(arguments, name) for name in files),
         engine=engine,
-        options=replace(options, controls=as_controls(changing)),
+        options=replace(options, controls=as_controls(changing), online=arguments.online),
         host=host,
     )
     _say(f"Wrote {path} in {time.perf_counter() - begun:.1f} s.")
@@ -312,6 +318,8 @@ def _add_file(group: Any, name: str, meaning: str) -> None:
 def _add_engine(group: Any) -> None:
     told = f"{', '.join(ENGINE_NAMES)} (default: {AUTO})"
     group.add_argument("--engine", choices=ENGINE_NAMES, default=AUTO, metavar="NAME", help=told)
+    told = f"as for speech that is still coming (Ditto only): overlap {ONLINE.overlap_v2}, few steps"
+    group.add_argument("--online", action="store_true", help=told)
 
 
 def _add_settings(group: Any) -> None:

@@ -18,8 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .data import Avatar, SpeechFeatures
+from .data import Avatar, Frames, SpeechFeatures
 from .ditto.engine import DittoEngine
+from .ditto.speech import FRAME, RATE
+from .ditto.streaming import animate_online
 from .engine import Engine
 from .engines import AUTO
 from .errors import InputError
@@ -31,10 +33,6 @@ from .media.writer import write_video
 from .models.configs import read_config
 from .scripts import SCRIPTS, open_engine, published_options
 from .talking_head import TalkOptions, animate, talk
-
-RATE = 16000
-FRAME = 640
-"""Samples of a frame: 0.04 s."""
 
 PUBLISHED_CHUNK = (3, 5, 2)
 """Past, present and future frames of a chunk of speech."""
@@ -84,8 +82,7 @@ class StreamSDK:
     """`setup` a source, say how long the speech is, feed the speech, `close`: the video is written.
 
     The speech is fed as a whole, `audio2motion_queue.put(wav2feat(audio))`, or piece by piece with
-    `run_chunk`, which collects it: frames are rendered by `close`. One object makes any number of videos, one
-    after the other.
+    `run_chunk`, which collects it: `close` renders. One object makes any number of videos, one after another.
     """
 
     def __init__(
@@ -168,23 +165,37 @@ class StreamSDK:
 
     def close(self) -> Path:
         """Render and write the video with its sound; gives its path."""
-        if self._avatar is None:
-            raise InputError("There is nothing to render: call setup with a source and an output first.")
-        frames = animate(self._avatar, self._speech(), self._options, self.host)
+        self._registered()
+        frames = self._online() if self._chunks else self._offline()
         if self._frames not in (-1, len(frames.images)):
             made = len(frames.images)
             self.host.notice(f"setup_Nd was told {self._frames} frames; the speech gives {made}.")
         return write_video(frames, self._output, self._options.video, self.host)
 
-    def _speech(self) -> SpeechFeatures:
-        if self._chunks:
-            samples = torch.cat(self._chunks)
-            return self.wav2feat(samples[: self._frames * FRAME] if self._frames > 0 else samples)
-        if self.audio2motion_queue.features is None:
+    def _offline(self) -> Frames:
+        features = self.audio2motion_queue.features
+        if features is None:
             raise InputError(
                 "There is no speech. Before close, call run_chunk or audio2motion_queue.put(wav2feat(audio))."
             )
-        return self.audio2motion_queue.features
+        return animate(self._registered(), features, self._options, self.host)
+
+    def _online(self) -> Frames:
+        """Motion drawn as for a stream where the engine can, otherwise as for the whole speech."""
+        samples = torch.cat(self._chunks)
+        audio = as_audio(samples[: self._frames * FRAME] if self._frames > 0 else samples, RATE)
+        options = self._options.merged(audio)
+        if not isinstance(self.engine, DittoEngine):
+            return animate(
+                self._registered(), self.engine.encode_speech(audio, self.host), options, self.host
+            )
+        parts = (options.motion, options.stitch, options.blend)
+        return animate_online(self.engine, self._registered(), audio, *parts, self.host)
+
+    def _registered(self) -> Avatar:
+        if self._avatar is None:
+            raise InputError("There is nothing to render: call setup with a source and an output first.")
+        return self._avatar
 
 
 def run_video_inference(

@@ -26,9 +26,11 @@ from .data import (
     StitchOptions,
     as_fps,
 )
+from .ditto.engine import DittoEngine
+from .ditto.streaming import animate_online
 from .engine import Engine, common_engine
 from .engines import AUTO, load_engine
-from .errors import InputError
+from .errors import EngineError, InputError
 from .host import Host
 from .media.sound import as_audio, read_audio
 from .media.source import as_source, open_source
@@ -40,7 +42,11 @@ PathOrSound = str | PathLike[str] | tuple[NDArray[np.float32] | Tensor, int]
 
 @dataclass(frozen=True)
 class TalkOptions:
-    """Every stage's options together. controls: what changes over the clip; it is merged into the others."""
+    """Every stage's options together.
+
+    controls: what changes over the clip; it is merged into the others. online: draw motion as for speech that
+    is still coming (Ditto only).
+    """
 
     avatar: AvatarOptions = field(default_factory=AvatarOptions)
     motion: MotionOptions = field(default_factory=MotionOptions)
@@ -48,6 +54,7 @@ class TalkOptions:
     blend: BlendOptions = field(default_factory=BlendOptions)
     video: VideoOptions = field(default_factory=VideoOptions)
     controls: Controls = field(default_factory=Controls)
+    online: bool = False
 
     def merged(self, audio: Audio) -> TalkOptions:
         """The same with the controls worked into the stages' options, for this speech."""
@@ -64,9 +71,16 @@ class TalkOptions:
 def render(engine: Engine, source: Source, audio: Audio, options: TalkOptions, host: Host) -> Frames:
     """Run the stages in order. The frames are lazy: they are rendered when they are read."""
     options = options.merged(audio)
+    if options.online and not isinstance(engine, DittoEngine):
+        raise EngineError(
+            f"{engine.label} listens to the whole speech before it draws; only Ditto works online. "
+            "Leave online out, or install Ditto's checkpoints."
+        )
     avatar = engine.register(source, options.avatar, host)
     for note in avatar.notes:
         host.notice(note)
+    if options.online and isinstance(engine, DittoEngine):
+        return animate_online(engine, avatar, audio, options.motion, options.stitch, options.blend, host)
     return animate(avatar, engine.encode_speech(audio, host), options, host)
 
 

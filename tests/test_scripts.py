@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from dataclasses import fields
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 from helpers.ditto_release import use_small_networks, write_release
-from helpers.people import write_clip, write_speech
+from helpers.people import SECONDS, face, frames_in, write_clip, write_speech
 
 from ditto_core import cli
 from ditto_core.__main__ import main
@@ -99,7 +100,7 @@ def changed(options: TalkOptions) -> dict[str, Any]:
     return {
         option.name: getattr(getattr(options, part.name), option.name)
         for part in fields(options)
-        if part.name != "controls"
+        if part.name not in ("controls", "online")
         for option in fields(getattr(options, part.name))
         if getattr(getattr(options, part.name), option.name)
         != getattr(getattr(plain, part.name), option.name)
@@ -322,3 +323,30 @@ def test_inference_takes_its_options_from_the_configuration(
         assert getattr(motion, name) == published.get(name, getattr(TalkOptions().motion, name))
     assert main(command("inference", f"{folders} --overlap_v2 30")) == 0
     assert asked["options"].motion.overlap_v2 == 30
+
+
+def test_online_renders_a_frame_for_each_40_ms(release: Path, tmp_path: Path) -> None:
+    source, speech, output = tmp_path / "portrait.png", tmp_path / "speech.wav", tmp_path / "out.mp4"
+    face().save(source)
+    write_speech(speech)
+    files = f"--source_path '{source}' --audio_path '{speech}' --output_path '{output}'"
+    command = f"inference {files} --data_root '{release / 'ditto_pytorch'}' --online --fade_out 3 -q"
+    assert main(shlex.split(command)) == 0
+    assert frames_in(output) == math.ceil(SECONDS * 25)
+
+
+def test_online_takes_the_published_options(release: Path, asked: dict[str, Any]) -> None:
+    data = f"--data_root '{release / 'ditto_pytorch'}'"
+    assert main(command("inference_video", f"{data} --online")) == 0
+    assert asked["options"].online
+    motion = asked["options"].motion
+    assert (motion.overlap_v2, motion.sampling_timesteps) == (70, 10)
+    assert main(command("inference_video", f"{data} --online --overlap_v2 75")) == 0
+    assert asked["options"].motion.overlap_v2 == 75
+
+
+def test_online_needs_ditto(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    source, speech = write_clip(tmp_path / "person.mp4"), write_speech(tmp_path / "speech.wav")
+    files = f"--source_video '{source}' --audio '{speech}' --output '{tmp_path / 'out.mp4'}'"
+    assert main(shlex.split(f"inference_video {files} --online -q")) == 2
+    assert "only Ditto works online" in capfd.readouterr().err

@@ -154,14 +154,20 @@ class TestStreamSDK:
         self, stream: StreamSDK, portrait: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         heard: list[np.ndarray] = []
-        monkeypatch.setattr(stream, "wav2feat", lambda audio: heard.append(audio.numpy()))
+        listen = stream.engine.encode_speech
+
+        def note(audio: Any, host: Host) -> Any:
+            heard.append(audio.samples[0].numpy())
+            return listen(audio, host)
+
+        monkeypatch.setattr(stream.engine, "encode_speech", note)
         audio = np.arange(1, 6401, dtype=np.float32) / 6400
         stream.setup(portrait, tmp_path / "out.mp4", max_size=128)
         stream.setup_Nd(10)
         fed = np.concatenate([np.zeros(1920, np.float32), audio, np.zeros(6480, np.float32)])
         for start in range(0, 1920 + len(audio), 3200):
             stream.run_chunk(fed[start : start + 6480])
-        stream._speech()
+        stream.close()
         assert np.array_equal(heard[0], audio)
 
     def test_published_names_of_options(self, stream: StreamSDK, portrait: Path, tmp_path: Path) -> None:
@@ -241,6 +247,22 @@ def test_data_of_the_configuration_is_replaced_for_one_video(
     assert stream.engine.config.fix_kp_cond == published  # type: ignore[attr-defined]
     with pytest.raises(InputError, match="unusable"):
         stream.setup(portrait, tmp_path / "out.mp4", fix_kp_cond="often")
+
+
+def test_chunks_are_rendered_as_a_stream_with_ditto(
+    tmp_path: Path, portrait: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_small_networks(monkeypatch)
+    release = write_release(tmp_path / "checkpoints")
+    stream = StreamSDK(
+        release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl", release / "ditto_pytorch", engine="ditto"
+    )
+    stream.setup(portrait, tmp_path / "out.mp4", overlap_v2=70, sampling_timesteps=2)
+    stream.setup_Nd(7)
+    for _ in range(2):
+        stream.run_chunk(np.zeros(6480, np.float32))
+    stream.close()
+    assert frames_in(tmp_path / "out.mp4") == 7
 
 
 def test_lite_says_that_it_uses_no_such_data(stream: StreamSDK, portrait: Path, tmp_path: Path) -> None:
