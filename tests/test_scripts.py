@@ -269,6 +269,24 @@ def test_a_script_runs_end_to_end_with_lite(
     assert capfd.readouterr().out.startswith(f"Wrote {output} in ")
 
 
+@pytest.mark.parametrize("script", DOCUMENTED)
+def test_a_script_runs_end_to_end_with_ditto(
+    script: str, release: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "portrait.png"
+    if script == "inference":
+        face().save(source)
+    else:
+        source = write_clip(tmp_path / "person.mp4", frames=4)
+    speech, output = write_speech(tmp_path / "speech.wav"), tmp_path / "out.mp4"
+    files = zip(SCRIPTS[script].files, (source, speech, output), strict=True)
+    given = [f"--{name}={path}" for name, path in files] + [f"--data_root={release / 'ditto_pytorch'}"]
+    steps = ["--sampling_timesteps=2", "--fade_in=2", "--emo=happy"]
+    assert main([script, *given, *steps]) == 0
+    assert frames_in(output) == math.ceil(SECONDS * 25)
+    assert "Engine: Ditto" in capfd.readouterr().err
+
+
 class Told(Host):
     """Remembers what was noticed."""
 
