@@ -194,6 +194,18 @@ def test_frames_without_the_person_stay_as_they_are():
     assert any("stay as they are" in note for note in video.notes)
 
 
+def test_frames_in_which_the_mouth_is_hidden_stay_as_they_are():
+    picture = portrait()
+    landmarks = ENGINE.finder.find(picture).landmarks
+    tracked = Tracked(torch.from_numpy(np.stack([landmarks] * 3)), ())
+    source = as_source(np.stack([picture] * 3), FPS)
+    video = build_avatar(ENGINE, source, tracked, AvatarOptions(), hidden=(1,))
+    rendered = render(video, *[{"open": 1.5}] * 3)
+    np.testing.assert_array_equal(rendered[1], picture)
+    assert (rendered[[0, 2]] != picture).any(axis=(1, 2, 3)).all()
+    assert any("in front of the mouth in 1 of 3 frames" in note for note in video.notes)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -1,4 +1,4 @@
-"""Where the lips begin, read from the picture: a dark opening that the landmarks missed is found."""
+"""What the picture says of the lips: openings that the landmarks missed, and things in front of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from ditto_core.lite.geometry import LIPS, LOWER_LIP, UPPER_LIP, canonical_face
 from ditto_core.lite.lip_border import part_at_darkness
+from ditto_core.lite.lip_watch import LipWatch
 
 SCALE, SIZE = 20.0, 512
 LIP, SKIN = (180, 90, 90), (205, 160, 135)
@@ -24,11 +25,11 @@ def landmarks_with_gap(gap):
     return points
 
 
-def face_with_dark(height, landmarks, colour=(35, 15, 15)):
+def face_with_dark(height, landmarks, colour=(35, 15, 15), lip=LIP):
     """Flat lips with a dark ellipse of `height` cm on their seam."""
     picture = np.full((SIZE, SIZE, 3), SKIN, np.uint8)
     outline = np.concatenate([UPPER_LIP[0], LOWER_LIP[0, ::-1]])
-    cv2.fillPoly(picture, [np.round(landmarks[outline, :2]).astype(np.int32)], LIP)
+    cv2.fillPoly(picture, [np.round(landmarks[outline, :2]).astype(np.int32)], lip)
     centre = landmarks[[13, 14], :2].mean(axis=0)
     if height:
         axes = (round(1.2 * SCALE), round(height / 2 * SCALE))
@@ -73,3 +74,32 @@ def test_black_pictures_and_lips_outside_the_picture_change_nothing():
     assert np.array_equal(part_at_darkness(np.zeros((SIZE, SIZE, 3), np.uint8), closed), closed)
     outside = closed + np.array([4000, 0, 0])
     assert np.isfinite(part_at_darkness(face_with_dark(0.45, closed), outside.astype(np.float32))).all()
+
+
+def hidden_lips(*pictures, landmarks, bridged=()):
+    watch = LipWatch()
+    for picture in pictures:
+        watch(picture, landmarks)
+    return watch.hidden(len(pictures) + len(bridged), bridged)
+
+
+@pytest.mark.parametrize("thing", [(25, 25, 28), (205, 160, 135), (210, 150, 130)])
+def test_something_in_front_of_the_lips_is_seen(thing):
+    landmarks = landmarks_with_gap(0.03)
+    free, covered = face_with_dark(0, landmarks), face_with_dark(4.0, landmarks, thing)
+    cv2.circle(covered, [256, 340], 60, thing, -1)
+    pictures = [free] * 5 + [covered] * 4 + [free] * 5
+    assert hidden_lips(*pictures, landmarks=landmarks) == (4, 5, 6, 7, 8, 9)
+    # Frames without a face count as frames.
+    assert hidden_lips(*pictures, landmarks=landmarks, bridged=(0, 1)) == (6, 7, 8, 9, 10, 11)
+    # A single frame may be blurred.
+    assert hidden_lips(*[free] * 5, covered, *[free] * 5, landmarks=landmarks) == ()
+
+
+def test_open_mouths_and_pale_lips_hide_nothing():
+    landmarks = landmarks_with_gap(0.7)
+    closed, open_mouth = face_with_dark(0, landmarks), face_with_dark(0.9, landmarks)
+    assert hidden_lips(*[closed] * 5, *[open_mouth] * 5, landmarks=landmarks) == ()
+    pale = face_with_dark(0, landmarks, lip=SKIN)
+    assert hidden_lips(*[pale] * 5, *[closed] * 5, *[pale] * 5, landmarks=landmarks) == ()
+    assert hidden_lips(closed, landmarks=landmarks) == ()

@@ -45,7 +45,7 @@ class LiteAvatar(Avatar):
     lids: what an open mouth and closed eyes show; lip_borders: (2, 11) where the lips begin; each from one
     frame. corners: (S, 2) int64, left and top of the rendered region in each frame; region: its height and
     width; map_shape: rows and columns of the backward map. absent: source frames in which the person is not
-    to be seen, which stay as they are.
+    to be seen, or not the mouth, which stay as they are.
     """
 
     mesh: Tensor

@@ -41,7 +41,7 @@ from . import motion as speech_motion
 from . import stitch as motion_stitch
 from .avatar import LiteAvatar
 from .coefficients import CHANNELS, COLUMN
-from .lip_border import part_at_darkness
+from .lip_watch import LipWatch
 from .posing import driving_points, source_points
 from .register import build_avatar
 from .render import Renderer
@@ -68,8 +68,10 @@ class LiteEngine(Engine):
         for network in self.finder.networks:
             host.manage(network)
         frames = limit_size(first_frames(source.frames, options.template_n_frames), options.max_size)
-        tracked = track(self.finder, frames, options.face, host, part_at_darkness)
-        return build_avatar(self, replace(source, frames=frames), tracked, options)
+        watch = LipWatch()
+        tracked = track(self.finder, frames, options.face, host, watch)
+        hidden = watch.hidden(len(frames), tracked.bridged)
+        return build_avatar(self, replace(source, frames=frames), tracked, options, hidden)
 
     def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
         host.check_interrupted()

@@ -38,7 +38,7 @@ def lip_borders(picture: NDArray[np.uint8], landmarks: Floats) -> Floats:
     """
     points = landmarks[:, :2]
     upper, lower = points[UPPER_LIP], points[LOWER_LIP]
-    inside = float(np.median(_redness(picture, ((upper[3] + lower[3]) / 2)[3:8])))
+    inside = float(np.median(redness(picture, ((upper[3] + lower[3]) / 2)[3:8])))
     return np.stack([_border(picture, lip[3], lip[1], inside) for lip in (upper, lower)])
 
 
@@ -90,11 +90,11 @@ def _end_of_darkness(light: Floats, dark: float) -> Floats:
 
 def _border(picture: NDArray[np.uint8], inner: Floats, lip: Floats, inside: float) -> Floats:
     """The share (11,) at which each column turns from the mouth's inside into lip."""
-    redness = _redness(picture, inner[:, None] + STEPS * (lip - inner)[:, None])
-    lip_red = float(np.median(redness[2:9, -1]))
+    red = redness(picture, inner[:, None] + STEPS * (lip - inner)[:, None])
+    lip_red = float(np.median(red[2:9, -1]))
     if lip_red - inside < LEAST_CONTRAST:
         return np.full(len(inner), USUAL, np.float32)
-    not_lip = redness < (lip_red + inside) / 2
+    not_lip = red < (lip_red + inside) / 2
     outermost = np.where(not_lip.any(axis=1), not_lip.shape[1] - not_lip[:, ::-1].argmax(axis=1), 0)
     share = np.clip(outermost / (len(STEPS) - 1) + BEYOND_BORDER, BEYOND_BORDER, FURTHEST)
     # In the corners the rows run together: they follow their neighbours.
@@ -103,7 +103,7 @@ def _border(picture: NDArray[np.uint8], inner: Floats, lip: Floats, inside: floa
     return _beside(np.median(_beside(share), axis=0)).mean(axis=0).astype(np.float32)
 
 
-def _redness(picture: NDArray[np.uint8], points: Floats) -> Floats:
+def redness(picture: NDArray[np.uint8], points: Floats) -> Floats:
     """a* of CIE Lab at points (…, 2)."""
     colours = colours_at(picture, points, 0.0).reshape(1, -1, 3) / 255
     return np.asarray(cv2.cvtColor(colours, cv2.COLOR_RGB2Lab), np.float32)[0, :, 1].reshape(

@@ -35,10 +35,17 @@ OPEN_MOUTH_CM, TALKING_CM = 1.2, 1.6
 TINY_FACE_PX = 60.0
 
 
-def build_avatar(engine: Engine, source: Source, tracked: Tracked, options: AvatarOptions) -> LiteAvatar:
+def build_avatar(
+    engine: Engine,
+    source: Source,
+    tracked: Tracked,
+    options: AvatarOptions,
+    hidden: tuple[int, ...] = (),
+) -> LiteAvatar:
     """The avatar of the person whose landmarks were tracked through `source`.
 
-    Raises `FaceNotFoundError` when the face is seen from the side in most frames.
+    hidden: frames in which something is in front of the lips; they stay as they are. Raises
+    `FaceNotFoundError` when the face is seen from the side in most frames.
     """
     mesh = tracked.landmarks.numpy()
     placement = place(mesh)
@@ -46,7 +53,7 @@ def build_avatar(engine: Engine, source: Source, tracked: Tracked, options: Avat
     angles, gap = placement.head_angles(), mouth_gap(shapes)
     _check_angle(angles[:, 0], source.name)
     seen = np.ones(len(mesh), bool)
-    seen[list(tracked.bridged)] = False
+    seen[[*tracked.bridged, *hidden]] = False
     best = _clearest_frame(angles, gap, _eye_opening(shapes), seen)
     opened = _frame_with_open_mouth(angles, gap, seen, best)
     # A video's clearest frame may round its lips: their usual width is that of all frames.
@@ -70,7 +77,7 @@ def build_avatar(engine: Engine, source: Source, tracked: Tracked, options: Avat
             options.crop_do_rotate,
         ),
         crop_size=CROP_SIZE,
-        notes=_notes(tracked, angles[:, 0], gap, face_width(mesh)),
+        notes=_notes(tracked, hidden, angles[:, 0], gap, face_width(mesh)),
         mesh=tracked.landmarks,
         basis=basis,
         surround=Surround(shapes[best]),
@@ -80,7 +87,7 @@ def build_avatar(engine: Engine, source: Source, tracked: Tracked, options: Avat
         corners=corners,
         region=region,
         map_shape=(max(2, round(region[0] * scale)), max(2, round(region[1] * scale))),
-        absent=frozenset(tracked.absent),
+        absent=frozenset((*tracked.absent, *hidden)),
     )
 
 
@@ -138,7 +145,9 @@ def _check_angle(yaw: Floats, name: str) -> None:
         )
 
 
-def _notes(tracked: Tracked, yaw: Floats, gap: Floats, size: Floats) -> tuple[str, ...]:
+def _notes(
+    tracked: Tracked, hidden: tuple[int, ...], yaw: Floats, gap: Floats, size: Floats
+) -> tuple[str, ...]:
     notes: list[str] = []
     frames = len(yaw)
     turned = int((np.abs(yaw) > YAW_WARNING).sum())
@@ -163,6 +172,11 @@ def _notes(tracked: Tracked, yaw: Floats, gap: Floats, size: Floats) -> tuple[st
     if tracked.absent:
         notes.append(
             f"{len(tracked.absent)} frames show something else instead of the face and stay as they are."
+        )
+    if hidden:
+        notes.append(
+            f"Something is in front of the mouth in {len(hidden)} of {frames} frames (first: {hidden[0]}); "
+            "they stay as they are."
         )
     if tracked.jumps:
         notes.append(
