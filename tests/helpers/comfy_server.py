@@ -77,6 +77,12 @@ class ComfyServer:
     def run(self, graph: Graph) -> Result:
         return self.result(self.queue(graph))
 
+    def forget(self) -> None:
+        """Empty the cache, so that what ran before runs again and says again what it noticed."""
+        self.post("/free", {"free_memory": True})
+        # Emptied between two graphs: the first may still be served from the cache, the next one is not.
+        self.run({"1": {"class_type": "PreviewAny", "inputs": {"source": "nothing"}}})
+
     def file(self, entry: dict[str, str]) -> Path:
         """Where a saved result lies."""
         return self.base / entry["type"] / entry["subfolder"] / entry["filename"]
