@@ -100,6 +100,8 @@ class StreamSDK:
         self._config = self.engine.config if isinstance(self.engine, DittoEngine) else None
         self.wav2feat = Wav2Feat(self.engine, self.host)
         self.audio2motion_queue = SpeechSlot()
+        self.online_mode = False
+        """Whether `setup` or the configuration asks for `run_chunk`; both ways of feeding speech work."""
         self._avatar: Avatar | None = None
         self._output = Path()
         self._options = TalkOptions()
@@ -111,6 +113,8 @@ class StreamSDK:
     ) -> None:
         """Register a picture or video. kwargs: the published options, or any flag of `ditto talk` by name."""
         self._options = with_values(TalkOptions(), by_target(self.given(kwargs)))
+        configured = self._config.options.get("online_mode", False) if self._config else False
+        self.online_mode = bool(kwargs.get("online_mode", configured))
         source = open_source(source_path, self._options.motion.fps)
         self._avatar = self.engine.register(source, self._options.avatar, self.host)
         for note in self._avatar.notes:

@@ -174,12 +174,13 @@ class TestStreamSDK:
         stream.setup(
             portrait,
             tmp_path / "out.mp4",
-            online_mode=False,
+            online_mode=True,
             crop_flag_do_rot=False,
             delta_eye_open_n=0.1,
             use_d_keys={"exp": 1.1},
             N_d=-1,
         )
+        assert stream.online_mode
         options = stream._options
         assert options.avatar.crop_do_rotate is False
         assert options.motion.delta_eye_open_n == 0

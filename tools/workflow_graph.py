@@ -17,6 +17,7 @@ EXTRA_HEIGHT = {
     "DittoTalkingHead": 420,
     "DittoLoadAvatar": 390,
     "DittoLoadEngine": 70,
+    "DittoFrameControl": 150,
     "DittoFramesToVideo": 270,
     "SaveVideo": 470,
 }
@@ -81,7 +82,7 @@ class Node:
     def size(self) -> tuple[int, int]:
         if self.text:
             lines = sum(1 + len(line) // 44 for line in self.text.splitlines())
-            return WIDTHS[self.type], 60 + 20 * lines
+            return WIDTHS[self.type], (60 + 16 * lines + 9) // 10 * 10
         sockets = sum(not port.is_widget for port in self.inputs)
         rows = 20 * max(sockets, len(self.outputs)) + 24 * len(self.values)
         height = 30 + rows + EXTRA_HEIGHT.get(self.type, 0)
