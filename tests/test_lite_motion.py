@@ -125,6 +125,16 @@ def test_a_quiet_passage_moves_the_mouth_like_a_loud_one() -> None:
     assert torch.corrcoef(torch.stack([alone[early], together[early]]))[0, 1] > 0.8
 
 
+@pytest.mark.parametrize("decibels", [-20, -30, -40, -55])
+def test_the_mouth_rests_in_the_noise_of_a_long_pause(decibels: float) -> None:
+    speech = sound("flite_rms")
+    spoken = torch.cat([speech, torch.zeros(80000), speech])
+    noise = torch.randn(len(spoken), generator=torch.Generator().manual_seed(3))
+    rows = encoder().encode(spoken + noise * speech.std() * 10 ** (decibels / 20))
+    pause = slice(len(speech) // 640 + 15, len(speech) // 640 + 110)
+    assert moved(rows)[pause, COLUMN["open"]].max() < 0.3
+
+
 def test_the_lips_stay_apart_in_the_silence_of_a_long_stop() -> None:
     rows = rows_of(("AA", 60), ("KK", 13), ("AA", 60))
     rows[60:73, -1] = -100

@@ -95,12 +95,14 @@ def log_mel(samples: Tensor) -> tuple[Tensor, Tensor]:
 def normalise(bands: Tensor) -> Tensor:
     """Make log-mel bands (M, 40) independent of loudness, microphone and weak background noise.
 
-    Values count from the loud rows of the 3 s around them, so a quiet passage is heard like a loud one, but
-    are never raised by more than 30 dB within a clip. The floor lies 9 (39 dB) under the loud rows; every
-    band loses its mean over the rows that are within 6 of those.
+    Values count from the loud rows of the 3 s around them, so a quiet passage is heard like a loud one; it is
+    raised by at most 30 dB, and steady noise not out of the floor. The floor lies 9 (39 dB) under the loud
+    rows; every band loses its mean over the rows that are within 6 of those.
     """
     peaks = bands.amax(dim=1)
-    loud = quantile_near(peaks, 0.95, 150).maximum(peaks.quantile(0.95) - 6.9)
+    loudest = peaks.quantile(0.95)
+    near = quantile_near(peaks, 0.95, 150).maximum(quantile_near(peaks, 0.1, 150) + 9)
+    loud = near.clamp(min=loudest - 7).minimum(loudest)
     floored = (bands - loud[:, None]).clamp(min=-9)
     return (floored - floored[peaks >= loud - 6].mean(dim=0)) / 3
 
