@@ -13,6 +13,7 @@ from torch import Tensor
 from ditto_core.errors import InputError
 from ditto_core.lite import visemes
 from ditto_core.lite.visemes import HOP, SAMPLE_RATE, VISEMES
+from tools.viseme_data import visemes_of_ipa
 
 
 def true_classes(name: str, rows: int) -> Tensor:
@@ -68,3 +69,20 @@ def test_the_level_is_in_decibels_and_ignores_an_offset() -> None:
 def test_refuses_sound_that_is_empty_or_not_mono(samples: Tensor) -> None:
     with pytest.raises(InputError, match="mono and not empty"):
         encoder().encode(samples)
+
+
+@pytest.mark.parametrize(
+    ("phoneme", "language", "expected"),
+    [
+        ("tʃ", "", "CH"),
+        ("aɪ", "", "AA IY"),
+        ("ɯᵝ", "ja", "UW"),  # compressed lips, unlike Turkish
+        ("ɯ", "tr", "AX"),
+        ("y", "fr", "UW"),
+        ("y", "ru", "IY"),
+        ("ɐ", "ko", "AE"),
+        ("ː", "", ""),
+    ],
+)
+def test_sounds_have_the_shape_their_language_gives_them(phoneme: str, language: str, expected: str) -> None:
+    assert visemes_of_ipa(phoneme, language) == expected.split()

@@ -220,10 +220,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=BUNDLED)
     parser.add_argument("--cache", type=Path, default=Path("build/visemes"))
-    parser.add_argument("--utterances", type=int, default=4000)
+    parser.add_argument("--utterances", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=2, help="ways in which each utterance is made harder")
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--channels", type=int, default=112)
+    parser.add_argument("--channels", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
@@ -234,6 +234,7 @@ def main() -> None:
     clips = training_clips(said[kept:], rounds=options.rounds, seed=options.seed)
     print(f"{sum(len(s.samples) for s in said) / HOP / ROWS_PER_SECOND / 3600:.2f} h of speech", flush=True)
     net = train(clips, options.epochs, options.channels, options.seed, held_out)
+    export(net, options.output)
 
     rng = np.random.default_rng(1)
     report("unheard utterances", net, held_out)
@@ -243,7 +244,6 @@ def main() -> None:
     report(
         "unheard languages", net, unheard([Voice("espeak", name) for name in UNSEEN_LANGUAGES], 60, seed=3)
     )
-    export(net, options.output)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ SYLLABLES = {
     ),
     "fr": ("b d f g ch j l m n p r s t v qu bl br cr pr", "a e i o u é è ou eu on an in oi", "r l s n m t"),
     "es": ("b d f g ch j l ll m n ñ p r s t v qu br tr pl", "a e i o u ie ue ai", "n s r l"),
-    "it": ("b d f g c ch ci gi l m n p r s t v z gl gn sp tr", "a e i o u ia io uo", "n r l"),
+    "it": ("b d f g c ch ci gi l m n p r s t v z gl gn sp tr tt pp cc", "a e i o u ia io uo", "n r l"),
     "pt-br": ("b d f g ch j l lh m n nh p r s t v qu br tr", "a e i o u ão é ê ei ou", "s r l m"),
     "nl": (
         "b d f g h j k l m n p r s t v w z sch st kl",
@@ -38,15 +38,41 @@ SYLLABLES = {
     "hu": ("b d f g gy h j k l m n ny p r s sz t v z cs zs", "a á e é i o ö ő u ü", "n r k t l m"),
     "ro": ("b c d f g h j l m n p r s ș t ț v z ch", "a ă e i o u â ea oa ia", "n r l t m"),
     **dict.fromkeys(("af", "ca", "eo", "et", "la", "lt", "ms", "nb", "sk", "sq"), PLAIN_SYLLABLES),
+    "pt": ("b d f g ch j l lh m n nh p r s t v qu br tr", "a e i o u ão é ê ei ou", "s r l m"),
+    "ru": ("б в г д ж з к л м н п р с т ф х ч ш", "а е и о у ы я ю", "н р т к м"),
+    "uk": ("б в г д ж з к л м н п р с т х ч ш", "а е и і о у я ю", "н р т к м"),
+    "el": ("β γ δ θ κ λ μ ν π ρ σ τ φ χ μπ ντ", "α ε ι ο ου αι ει", "ς ν"),
+    "ar": ("ب ت ج د ر ز س ش ف ق ك ل م ن ه و ي ح خ", "َ ِ ُ َا ِي ُو", "ن ر ل م ب"),
+    "hi": ("क ख ग च ज त द न प फ ब म य र ल व स श ह ट ड", "ा ि ी ु ू े ो ै ौ ा", "न र ल म त क"),
+    "vi": (
+        "b c ch d đ g h kh l m n ng nh ph r s t th tr v x",
+        "a ă â e ê i o ô ơ u ư à á ạ iê ươ ưa",
+        "n ng m t c p",
+    ),
+    "ja": (
+        "か き く け こ さ し す せ そ た ち つ て と な に ぬ ね の は ひ ふ へ ほ ま み む め も や ゆ よ "
+        "ら り る れ ろ わ が ぎ ぐ ご ざ じ ず だ で ど ば び ぶ べ ぼ ぱ ぴ ぷ "
+        "う お あ い え っか っと っぱ",
+        "",
+        "ん う い",
+    ),
+    "ko": (
+        "가 나 다 라 마 바 사 아 자 차 카 타 파 하 고 노 도 로 모 보 소 오 조 호 "
+        "그 느 드 르 므 브 스 으 기 니 디 리 미 비 시 이 지 히 구 누 두 루 무 부 수 우 "
+        "어 너 더 러 머 버 서 저 거 여 야 요 유 안 한 인 은 는 을 람 넘 입",
+        "",
+        "",
+    ),
     # Kept out of training, to measure languages the network has never heard.
     "da": ("b d f g h j k l m n p r s t v st kl", "a e i o u æ ø å y", "n r l t s m"),
     "hr": ("b d f g h j k l m n p r s t v z š č ž lj nj", "a e i o u", "n r m k t"),
     "id": ("b c d g h j k l m n p r s t w y ng ny", "a e i o u ai au", "n ng k t s"),
     "sw": ("b ch d f g h j k l m n p r s t v w z sh ny", "a e i o u", ""),
-    "ru": ("б в г д ж з к л м н п р с т ф х ч ш", "а е и о у ы я ю", "н р т к м"),
+    "bg": ("б в г д ж з к л м н п р с т ф х ч ш", "а е и о у ъ я ю", "н р т к м"),
 }
 ENGLISH = ("en-us", "en")
-UNSEEN_LANGUAGES = ("da", "hr", "id", "sw", "ru")
+UNSEEN_LANGUAGES = ("da", "hr", "id", "sw", "bg")
+ONE_SYLLABLE = ("vi",)
 ESPEAK_LANGUAGES = (*ENGLISH, *(name for name in SYLLABLES if name not in UNSEEN_LANGUAGES))
 
 _FREQUENT = """
@@ -73,7 +99,7 @@ def random_word(language: str, rng: random.Random) -> str:
     if language in ENGLISH:
         return rng.choice(FREQUENT if rng.random() < 0.45 else _english_words())
     onsets, nuclei, codas = (part.split() or [""] for part in SYLLABLES[language])
-    count = rng.choice((1, 2, 2, 3, 3, 4))
+    count = 1 if language in ONE_SYLLABLE else rng.choice((1, 2, 2, 3, 3, 4))
     word = "".join(rng.choice(onsets) + rng.choice(nuclei) for _ in range(count))
     return word + (rng.choice(codas) if rng.random() < 0.5 else "")
 
