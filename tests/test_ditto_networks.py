@@ -5,18 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from helpers.seeded_weights import fill_, seeded_input
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ditto_core.ditto.networks import NETWORK_NAMES, create
+from ditto_core.ditto.networks import NETWORK_NAMES, create, faster
+from ditto_core.ditto.networks.fourier import FourierConv3d
+from ditto_core.ditto.networks.upsampled import UpsampledConv
 from ditto_core.errors import InputError
 
 GOLDEN = Path(__file__).parent / "golden" / "ditto"
 SALTS = {name: f"ditto/{name}" for name in NETWORK_NAMES} | {"lmdm": "ditto/lmdm_v0.4_hubert"}
+
+Form = Callable[[nn.Module], nn.Module]
+FORMS = (pytest.param(lambda network: network, id="published"), pytest.param(faster, id="faster"))
 
 
 def golden(name: str) -> dict[str, Tensor]:
@@ -56,18 +63,20 @@ def test_appearance_extractor():
     assert_same(volume.std().reshape(1), recorded["out.f_s_std"])
 
 
-def test_motion_extractor():
+@pytest.mark.parametrize("form", FORMS)
+def test_motion_extractor(form: Form):
     recorded = golden("motion_extractor")
-    outputs = seeded("motion_extractor")(recorded["in.image"])
+    outputs = form(seeded("motion_extractor"))(recorded["in.image"])
     assert list(outputs) == ["pitch", "yaw", "roll", "t", "exp", "scale", "kp"]
     for name, value in outputs.items():
         assert_same(value, recorded[f"out.{name}"])
 
 
-def test_warp_network():
+@pytest.mark.parametrize("form", FORMS)
+def test_warp_network(form: Form):
     recorded = golden("warp_network")
     feature = seeded_input("warp/feature_3d", (1, 32, 16, 64, 64))
-    network = seeded("warp_network")
+    network: Any = form(seeded("warp_network"))
     keypoints = recorded["in.kp_source"], recorded["in.kp_driving"]
     out = network(feature, *keypoints)
     assert_same(out[:, ::8, ::2, ::2], recorded["out.out"])
@@ -78,9 +87,10 @@ def test_warp_network():
     assert_same(occlusion[:, :, ::2, ::2], recorded["out.occlusion_map"])
 
 
-def test_decoder():
+@pytest.mark.parametrize("form", FORMS)
+def test_decoder(form: Form):
     recorded = golden("decoder")
-    image = seeded("decoder")(seeded_input("decoder/feature", (1, 256, 64, 64)))
+    image = form(seeded("decoder"))(seeded_input("decoder/feature", (1, 256, 64, 64)))
     assert image.shape == (1, 3, 512, 512)
     assert_same(image[:, :, ::4, ::4], recorded["out.image"])
     assert_same(image[:, :, 200:232, 100:132], recorded["out.image_patch"])
@@ -108,6 +118,41 @@ def test_lmdm_with_and_without_condition():
         assert_same(guided[:, ::2], recorded[f"out.x_start.t{step}"])
 
 
+def test_the_decoder_in_bfloat16_is_near():
+    feature = seeded_input("decoder/feature", (1, 256, 16, 16))
+    decoder = seeded("decoder")
+    exact, near = decoder(feature), faster(decoder).to(torch.bfloat16)(feature)
+    assert near.dtype == torch.float32
+    assert (near - exact).abs().mean().item() <= 4e-3
+    assert (near - exact).abs().max().item() <= 3e-2
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("depth", [(), (3,)])
+def test_a_convolution_of_an_upsampled_map_at_the_small_size(scale: int, depth: tuple[int, ...]):
+    x = torch.randn(2, 5, *depth, 4, 7, dtype=torch.float64)
+    weight = torch.randn(6, 5, *depth, 3, 3, dtype=torch.float64)
+    bias = torch.randn(6, dtype=torch.float64)
+    factors = (*(1.0 for _ in depth), float(scale), float(scale))
+    convolve = F.conv3d if depth else F.conv2d
+    expected = convolve(F.interpolate(x, scale_factor=factors), weight, bias, padding=1)
+    torch.testing.assert_close(UpsampledConv(weight, bias, scale)(x), expected)
+
+
+@pytest.mark.parametrize("size", [(4, 16, 16), (2, 5, 40), (7, 33, 1)])
+def test_a_convolution_by_fourier_transforms(size: tuple[int, ...]):
+    x = torch.randn(2, 3, *size, dtype=torch.float64)
+    weight = torch.randn(4, 3, 7, 7, 7, dtype=torch.float64)
+    bias = torch.randn(4, dtype=torch.float64)
+    torch.testing.assert_close(FourierConv3d(weight, bias)(x), F.conv3d(x, weight, bias, padding=3))
+
+
+@pytest.mark.parametrize("name", ["appearance_extractor", "stitch_network", "lmdm"])
+def test_what_has_no_faster_form_stays_itself(name: str):
+    network = create(name)
+    assert faster(network) is network
+
+
 def _image(batch: int, size: int) -> tuple[Tensor]:
     return (torch.rand(batch, 3, size, size),)
 
@@ -121,6 +166,7 @@ def _feature(batch: int, size: int) -> tuple[Tensor]:
     return (torch.randn(batch, 256, size, size),)
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(
     ("name", "inputs"),
     [
@@ -129,8 +175,10 @@ def _feature(batch: int, size: int) -> tuple[Tensor]:
         ("decoder", _feature(2, 8)),
     ],
 )
-def test_a_batch_equals_its_items_one_by_one_at_another_size(name: str, inputs: tuple[Tensor, ...]):
-    network: Callable[..., Tensor] = seeded(name)
+def test_a_batch_equals_its_items_one_by_one_at_another_size(
+    name: str, inputs: tuple[Tensor, ...], form: Form
+):
+    network: Callable[..., Tensor] = form(seeded(name))
     together = network(*inputs)
     for item in range(2):
         assert_same(together[item : item + 1], network(*(value[item : item + 1] for value in inputs)))

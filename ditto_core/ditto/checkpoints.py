@@ -13,7 +13,7 @@ from torch import nn
 from ..errors import ModelError
 from ..models.checkpoints import TorchNetwork
 from ..models.runners import OnnxRunner
-from .networks import create
+from .networks import create, faster
 from .networks.lmdm import LMDM
 
 RELEASE = "digital-avatar/ditto-talkinghead on Hugging Face"
@@ -134,4 +134,4 @@ class DittoNetworks:
 
 def _network(name: str, path: Path, device: torch.device) -> TorchNetwork[nn.Module]:
     part, prefix = _WRAPPED.get(name, ("", ""))
-    return TorchNetwork(lambda: create(name), path, part=part, prefix=prefix, device=device)
+    return TorchNetwork(lambda: create(name), path, part=part, prefix=prefix, device=device, finish=faster)

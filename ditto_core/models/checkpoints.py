@@ -71,12 +71,15 @@ class TorchNetwork(Generic[Module]):
         part: str = "",
         prefix: str = "",
         device: torch.device | None = None,
+        finish: Callable[[Module], Module] | None = None,
     ) -> None:
-        """build: makes the network, with any weights. part, prefix: as in `read_weights`."""
+        """build: makes the network, with any weights. part, prefix: as in `read_weights`. finish: gives what is
+        used instead of the network once it is loaded, for instance a faster form of it."""
         self.path = path
         self.device = device or torch.device("cpu")
         self._build = build
         self._part, self._prefix = part, prefix
+        self._finish = finish
         self._module: Module | None = None
         self._lock = threading.Lock()
 
@@ -105,7 +108,8 @@ class TorchNetwork(Generic[Module]):
         with torch.device("meta"):  # no time spent on weights that are replaced at once
             network = self._build()
         fill(network, weights, self.path)
-        return network.eval().requires_grad_(False).to(self.device)
+        used = network.eval() if self._finish is None else self._finish(network.eval())
+        return used.requires_grad_(False).to(self.device)
 
 
 def _holds_weights(held: Any) -> TypeGuard[dict[str, Tensor]]:

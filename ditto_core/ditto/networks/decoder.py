@@ -29,9 +29,12 @@ class SpectralConv2d(nn.Module):
         self.register_buffer("weight_v", torch.ones(fan_in) / math.sqrt(fan_in))
         nn.init.kaiming_uniform_(self.weight_orig, a=math.sqrt(5))
 
+    @property
+    def weight(self) -> Tensor:
+        return self.weight_orig / torch.dot(self.weight_u, self.weight_orig.flatten(1) @ self.weight_v)
+
     def forward(self, x: Tensor) -> Tensor:
-        sigma = torch.dot(self.weight_u, self.weight_orig.flatten(1) @ self.weight_v)
-        return F.conv2d(x, self.weight_orig / sigma, self.bias, padding=self.padding)
+        return F.conv2d(x, self.weight, self.bias, padding=self.padding)
 
 
 class SPADE(nn.Module):

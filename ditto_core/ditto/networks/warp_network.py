@@ -103,7 +103,7 @@ class DenseMotionNetwork(nn.Module):
         batch, _, depth, height, width = compressed.shape
         grid = coordinate_grid(depth, height, width, like=compressed)
 
-        motions = self._motions(grid, kp_source, kp_driving)  # (B, 22, D, H, W, 3)
+        motions = self.motions(grid, kp_source, kp_driving)  # (B, 22, D, H, W, 3)
         moved = sample(
             compressed.repeat_interleave(MOTIONS, dim=0), motions.flatten(0, 1)
         )  # (B·22, 4, D, H, W)
@@ -117,7 +117,8 @@ class DenseMotionNetwork(nn.Module):
         return deformation, occlusion
 
     @staticmethod
-    def _motions(grid: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
+    def motions(grid: Tensor, kp_source: Tensor, kp_driving: Tensor) -> Tensor:
+        """Where each of the 22 motions reads: (B, 22, D, H, W, 3)."""
         shift = (kp_source - kp_driving)[:, :, None, None, None]  # (B, 21, 1, 1, 1, 3)
         background = torch.zeros_like(shift[:, :1])
         return grid + torch.cat([background, shift], dim=1)
