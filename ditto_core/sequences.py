@@ -88,6 +88,24 @@ class ComputedSequence(LazySequence):
         return self.function(start, stop)
 
 
+class RememberedSequence(LazySequence):
+    """Another sequence that keeps what was read last: two stages that need the same items compute them once.
+
+    What it gives is shared between its readers, who do not write on it.
+    """
+
+    def __init__(self, source: LazySequence) -> None:
+        super().__init__(len(source), source.shape, source.dtype)
+        self.source = source
+        self._last: tuple[int, int, Tensor] | None = None
+
+    def compute(self, start: int, stop: int) -> Tensor:
+        last = self._last  # read once: another thread may read on
+        if last is None or last[:2] != (start, stop):
+            last = self._last = (start, stop, self.source[start:stop])
+        return last[2]
+
+
 class GatheredSequence(LazySequence):
     """Copies of the items of another sequence in the order of `index`, neighbours fetched together."""
 

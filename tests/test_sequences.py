@@ -9,7 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ditto_core.errors import InputError
-from ditto_core.sequences import ComputedSequence, GatheredSequence, TensorSequence, mirror_index
+from ditto_core.sequences import (
+    ComputedSequence,
+    GatheredSequence,
+    RememberedSequence,
+    TensorSequence,
+    mirror_index,
+)
 
 
 def counted(length: int) -> tuple[ComputedSequence, list[tuple[int, int]]]:
@@ -30,6 +36,16 @@ def test_nothing_is_computed_before_it_is_read() -> None:
     assert asked == []
     assert sequence[3:5].tolist() == [3, 4]
     assert asked == [(3, 5)]
+
+
+def test_what_was_read_last_is_remembered() -> None:
+    sequence, asked = counted(10)
+    remembered = RememberedSequence(sequence)
+    for start in (0, 4):
+        for _ in range(2):
+            assert remembered[start : start + 4].tolist() == list(range(start, start + 4))
+    assert remembered[5].item() == 5
+    assert asked == [(0, 4), (4, 8), (5, 6)]
 
 
 def test_batches_cover_everything_once() -> None:

@@ -36,7 +36,7 @@ from ..host import Host
 from ..media.source import first_frames, limit_size
 from ..models.bundled import bundled
 from ..models.runners import OnnxRunner
-from ..sequences import ComputedSequence
+from ..sequences import ComputedSequence, RememberedSequence
 from . import motion as speech_motion
 from . import stitch as motion_stitch
 from .avatar import LiteAvatar
@@ -71,7 +71,10 @@ class LiteEngine(Engine):
         watch = LipWatch()
         tracked = track(self.finder, frames, options.face, host, watch)
         hidden = watch.hidden(len(frames), tracked.bridged)
-        return build_avatar(self, replace(source, frames=frames), tracked, options, hidden)
+        source = replace(
+            source, frames=RememberedSequence(frames)
+        )  # rendered and put back one after the other
+        return build_avatar(self, source, tracked, options, hidden)
 
     def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
         host.check_interrupted()
