@@ -148,7 +148,7 @@ def recording() -> Tensor:
     return sound(0.9)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.lists(st.integers(1, 9000), min_size=1, max_size=12))
 def test_any_pieces_give_the_same_frames(engine: DittoEngine, filmed: DittoAvatar, pieces: list[int]):
     samples = recording()
@@ -225,6 +225,21 @@ def test_blinks_repeat_when_the_length_is_not_known(engine: DittoEngine, person:
     assert torch.equal(cast(DittoMotion, points.motion).eyes, stages.eyes[blinking : blinking + 1])
 
 
+def test_controls_end_when_the_length_is_not_known(engine: DittoEngine, person: DittoAvatar):
+    overall = {"delta_pitch": 1}
+    stitch = StitchOptions(fade_in=2, ctrl_info={"4": {"delta_yaw": 9}}, overall_ctrl_info=overall)
+    stages = drawn_stages(engine, person, SHORT, stitch=stitch)
+    assert stages.controls.offset[:, 1].tolist() == [0, 0, 0, 0, 9, 0]
+    assert stages.controls.offset[:, 0].tolist() == [1] * 4 + [1, 1]
+    assert stages.controls.fade.tolist() == [0, 0.5, 1, 1, 1, 1]
+    stages.motion.reference = torch.zeros(265)
+    early, late, later = (
+        stages._stitched(torch.zeros(1, 265), frame).driving[0] for frame in (4, 5, 1_000_000)
+    )
+    assert not torch.equal(early, later)
+    assert torch.equal(late, later)
+
+
 def test_a_recording_is_animated_online(engine: DittoEngine, person: DittoAvatar):
     audio = Audio(0.1 * torch.randn(2, 17641, generator=torch.Generator().manual_seed(2)), 44100)
     frames = animate_online(engine, person, audio, SHORT, StitchOptions(fade_out=3))
@@ -276,6 +291,7 @@ def test_frames_nobody_takes_make_the_stages_wait(engine: DittoEngine, person: D
         queued = [len(queue.items) for queue in session._line._queues]
         assert max(queued) == 2
         assert len(first) == 1
+        assert not first.is_inference()
         frames.close()  # what a writer that fails does
 
 
@@ -521,6 +537,17 @@ def test_a_line_keeps_the_order(items: int, room: int):
     expected = [item for item in range(items) for _ in range(4)]
     assert run_line([doubled, doubled], items, room) == expected
     assert time.perf_counter() - begun < 1  # nobody ever waited for a timeout
+
+
+def test_a_line_wakes_who_waits_for_room():
+    def swallow(items: Iterator[int]) -> Iterator[int]:
+        for _ in items:
+            pass
+        yield from ()
+
+    begun = time.perf_counter()
+    assert run_line([doubled, swallow], 30, 1) == []
+    assert time.perf_counter() - begun < 1
 
 
 def test_only_the_first_error_counts():
