@@ -5,7 +5,7 @@ import { ComfyWidgets } from "../../scripts/widgets.js";
 
 const WIDGET = "notices";
 const PREVIEW_WIDGET = "$$canvas-image-preview";
-const HEIGHT = 52;
+const HEIGHT = 68; // three lines
 
 function addNoticeWidget(node) {
   const { widget } = ComfyWidgets.STRING(node, WIDGET, ["STRING", { multiline: true }], app);
