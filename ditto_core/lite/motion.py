@@ -109,14 +109,14 @@ def _gate(rows: Tensor) -> Tensor:
     """1 where there is sound, 0 where there is none.
 
     Sound is what is less than 34 dB under the loud rows of the clip, or in a quiet passage of the 3 s around
-    it if it stands out from steady noise, and not under -64 dB. The silence in a long p, t or k is bridged:
-    lips and tongue make it. A click of less than 90 ms is no speech.
+    it if it stands out from steady noise, and not under -64 dB. The silence in a p, t or k (up to 80 ms)
+    is bridged: lips and tongue make it. A click of less than 90 ms is no speech.
     """
     level = rows[:, len(VISEMES)]
     passage = (quantile_near(level, 0.8, 150) - 34).maximum(quantile_near(level, 0.1, 150) + 6)
     floor = passage.minimum(level.quantile(0.8) - 34).clamp(min=-64)
     heard = F.pad((level > floor).to(level.dtype), (_AROUND, _AROUND))  # silence before and after the clip
-    heard = smallest_near(largest_near(heard, 7), 7)
+    heard = smallest_near(largest_near(heard, 4), 4)
     heard = largest_near(smallest_near(heard, 4), 4)
     return smooth(heard, 4)[_AROUND:-_AROUND]
 
