@@ -73,8 +73,10 @@ class TorchNetwork(Generic[Module]):
         device: torch.device | None = None,
         finish: Callable[[Module], Module] | None = None,
     ) -> None:
-        """build: makes the network, with any weights. part, prefix: as in `read_weights`. finish: gives what is
-        used instead of the network once it is loaded, for instance a faster form of it."""
+        """build: makes the network, with any weights. part, prefix: as in `read_weights`.
+
+        finish: gives what is used instead of the loaded network, for instance a faster form of it.
+        """
         self.path = path
         self.device = device or torch.device("cpu")
         self._build = build

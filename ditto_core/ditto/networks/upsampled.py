@@ -31,9 +31,7 @@ class UpsampledConv(nn.Module):
         between = [(slice(1, scale - 1), 1, _BETWEEN)] if scale > 2 else []
         self.phases = [(slice(0, 1), 0, _FIRST), *between, (slice(scale - 1, scale), 1, _LAST)]
         self.kernels = nn.ParameterList(
-            _channels_last(
-                torch.einsum("ai,bj,...ij->...ab", rows.to(weight), columns.to(weight), weight.detach())
-            )
+            _summed(weight.detach(), rows, columns)
             for _, _, rows in self.phases
             for _, _, columns in self.phases
         )
@@ -57,6 +55,8 @@ class UpsampledConv(nn.Module):
         return out.flatten(-5, -4).flatten(-3, -2).movedim(-1, 1)
 
 
-def _channels_last(weight: Tensor) -> Tensor:
+def _summed(weight: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """The kernel of one phase, channels last."""
+    kernel = torch.einsum("ai,bj,...ij->...ab", rows.to(weight), columns.to(weight), weight)
     last = torch.channels_last_3d if weight.ndim == 5 else torch.channels_last
-    return weight.contiguous(memory_format=last)
+    return kernel.contiguous(memory_format=last)
