@@ -102,7 +102,7 @@ def mouth(rows: Tensor) -> dict[str, Tensor]:
     }
 
 
-_AROUND = 20
+_AROUND = 30
 
 
 def _gate(rows: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ def _gate(rows: Tensor) -> Tensor:
     heard = F.pad((level > floor).to(level.dtype), (_AROUND, _AROUND))  # silence before and after the clip
     heard = smallest_near(largest_near(heard, 4), 4)
     heard = largest_near(smallest_near(heard, 4), 4)
-    return smooth(heard, 4)[_AROUND:-_AROUND]
+    return smooth(heard, 6)[_AROUND:-_AROUND]
 
 
 def _mixed(rows: Tensor, shapes: dict[str, float]) -> Tensor:
