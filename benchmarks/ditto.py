@@ -4,7 +4,8 @@
 
 The published order: guidance as two passes, the condition encoded anew in each; every frame of a video
 measured and its appearance extracted at registration; the networks as they were trained. Ours: what the
-engine runs. Both must agree before they are timed. With one thread, times on the CPU are CPU seconds. Weights are random.
+engine runs. Both must agree before they are timed. With one thread, times on the CPU are CPU seconds.
+Weights are random, with spectral norms of one.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from ditto_core.ditto.networks import create, faster
+from ditto_core.ditto.networks.decoder import SpectralConv2d
 from ditto_core.ditto.networks.lmdm import LMDM
 from ditto_core.ditto.sampler import BETAS, sample, sampling_steps, start_noise, step_noise
 
@@ -68,7 +70,11 @@ def stages(names: list[str], device: torch.device) -> Iterator[Stage]:
         return torch.randn(shape, generator=generator).to(device)
 
     def network(name: str) -> nn.Module:
-        return create(name).requires_grad_(False).to(device)
+        made = create(name).requires_grad_(False)
+        for part in made.modules():
+            if isinstance(part, SpectralConv2d):
+                _find_spectral_norm(part)
+        return made.to(device)
 
     generator = torch.Generator().manual_seed(0)
     if "motion" in names:
@@ -110,6 +116,14 @@ def stages(names: list[str], device: torch.device) -> Iterator[Stage]:
                 lambda: near(fast_warp(volume, *keypoints)),
                 tolerance=None,
             )
+
+
+def _find_spectral_norm(conv: SpectralConv2d) -> None:
+    """Power iteration, as training leaves it behind."""
+    matrix = conv.weight_orig.flatten(1)
+    for _ in range(15):
+        conv.weight_v.copy_(torch.nn.functional.normalize(matrix.t() @ conv.weight_u, dim=0))
+        conv.weight_u.copy_(torch.nn.functional.normalize(matrix @ conv.weight_v, dim=0))
 
 
 def _registration(motion: nn.Module, appearance: nn.Module, random: Callable[..., Tensor]) -> Stage:
