@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 from helpers.ditto_release import use_small_networks, write_hubert, write_release
-from helpers.golden import Golden, assert_picture
 from helpers.seeded_weights import seeded_input
 from torch import Tensor
 
@@ -32,14 +31,9 @@ from ditto_core.data import (
     SpeechFeatures,
     StitchOptions,
 )
-from ditto_core.ditto import draw
 from ditto_core.ditto.avatar import AppearanceVolumes, DittoAvatar
-from ditto_core.ditto.condition import eye_attributes
-from ditto_core.ditto.config import DittoConfig
 from ditto_core.ditto.draw import CHANNELS, FPS, DittoMotion
 from ditto_core.ditto.engine import DittoEngine
-from ditto_core.ditto.motion import FaceInfo
-from ditto_core.ditto.source import network_input
 from ditto_core.ditto.stitch import LIP_POINTS, point_mask
 from ditto_core.engine import Engine
 from ditto_core.engines import load_engine
@@ -47,7 +41,7 @@ from ditto_core.errors import EngineError, InputError, Interrupted, ModelError
 from ditto_core.host import Host
 from ditto_core.media.images import read_image
 from ditto_core.media.source import as_source
-from ditto_core.sequences import ComputedSequence, LazySequence, TensorSequence
+from ditto_core.sequences import ComputedSequence, LazySequence
 from ditto_core.talking_head import TalkOptions, render, talk
 
 PORTRAIT = Path(ditto_core.__file__).parent / "assets" / "astronaut.png"
@@ -575,49 +569,3 @@ def test_every_stage_stops_when_it_is_told_to(engine: DittoEngine, person: Ditto
     ):
         with pytest.raises(Interrupted):
             stage()
-
-
-# The published chain
-
-
-@pytest.fixture
-def full_release(tmp_path: Path) -> Iterator[Path]:
-    """700 MB: not left behind."""
-    yield write_release(tmp_path / "release")
-    shutil.rmtree(tmp_path / "release")
-
-
-@pytest.mark.slow
-def test_the_published_chain_through_the_engine(full_release: Path, monkeypatch: pytest.MonkeyPatch):
-    recorded = Golden("ditto/pipeline_e2e")
-    host = FolderHost(full_release)
-    engine = cast(DittoEngine, load_engine("ditto", host))
-    engine.config = DittoConfig(limits=recorded["in.v_min_max"])
-    crop = recorded["in.crop_low"].to(torch.uint8).repeat_interleave(16, 0).repeat_interleave(16, 1)
-    face = FaceInfo(**engine._extract_motion(network_input(crop[None])))
-    avatar = DittoAvatar(
-        engine=engine,
-        frames=TensorSequence(recorded["in.frame"].to(torch.uint8)[None]),
-        fps=None,
-        landmarks=torch.zeros(1, 1, 2),
-        crop_to_original=recorded["in.M_c2o"][None],
-        crop_size=512,
-        notes=(),
-        face=face,
-        rest=face,
-        shape=face.kp[0],
-        eyes=eye_attributes(recorded["in.lmk478"]),
-        appearance=AppearanceVolumes(
-            TensorSequence(crop[None]), lambda batch: engine._extract_appearance(network_input(batch))
-        ),
-    )
-    starts = iter(recorded["in.x_T"])
-    monkeypatch.setattr(draw, "step_noise", lambda *_: recorded["in.noise"])
-    monkeypatch.setattr(draw, "start_noise", lambda *_: next(starts))
-    audio = Audio(torch.zeros(1, 90 * 640), 16000)
-    speech = SpeechFeatures(engine, seeded_input("e2e/aud", (90, 1024)), FPS, "hubert", audio)
-
-    motion = engine.sample_motion(avatar, speech, MotionOptions(sampling_timesteps=4), host)
-    frames = put_back(engine.decode(engine.warp(engine.stitch(avatar, motion, StitchOptions()))))
-    for index in (0, 41, 89):
-        assert_picture(frames.images[index], recorded.warped(f"f{index}.composite"), levels=2)
