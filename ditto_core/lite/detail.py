@@ -22,8 +22,8 @@ SAMPLES_ACROSS = 420.0
 FEWEST, MOST = 2, 6
 EYE_STIRS = 0.01
 SEAM_WIDTH_CM, SEAM_STRENGTH = 0.05, 0.5
-# Lips this far apart touch no more: the mouth's own darkness parts them.
-SEAM_ENDS_CM = 0.5
+# From this far apart on, and fully at twice as far, the mouth's own darkness parts the lips.
+SEAM_FADES_CM = 0.5
 
 
 def refine_lips(
@@ -72,7 +72,9 @@ def _box(full: Window, pose: Pose, vertices: Ints) -> Window | None:
 
 def _shade_inner_borders(fine: Picture, box: Window, pose: Pose) -> None:
     """Darken the lips towards each other: lips that were apart in the source have no seam of their own."""
-    strength = SEAM_STRENGTH * pose.source_open * float(smoothstep(np.array(1 - pose.open_cm / SEAM_ENDS_CM)))
+    strength = (
+        SEAM_STRENGTH * pose.source_open * float(smoothstep(np.array(2 - pose.open_cm / SEAM_FADES_CM)))
+    )
     if strength == 0:
         return
     scale = float(np.linalg.norm(pose.mouth_plane[:, 0]) * box.samples_per_pixel[0])
