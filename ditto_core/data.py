@@ -79,6 +79,10 @@ class FaceChoice:
     index: int = 0
     point: tuple[float, float] = (0.5, 0.5)
 
+    def __post_init__(self) -> None:
+        if not all(0 <= fraction <= 1 for fraction in self.point):
+            raise InputError(f"The point {self.point} is outside the picture; both fractions must be 0 to 1.")
+
 
 @dataclass(frozen=True)
 class AvatarOptions:

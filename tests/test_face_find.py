@@ -230,3 +230,8 @@ def test_merging_weighs_by_score_and_keeps_strangers_apart() -> None:
     merged, _, scores = merge(boxes, keypoints, np.array([0.9, 0.6, 0.7], np.float32))
     assert merged == pytest.approx(np.array([[0.04, 0, 1.04, 1], [5, 5, 6, 6]]))
     assert scores == pytest.approx([0.9, 0.7])
+
+
+def test_a_point_outside_the_picture_is_refused():
+    with pytest.raises(InputError, match="outside the picture"):
+        FaceChoice("nearest", point=(2.0, 0.5))
