@@ -184,12 +184,12 @@ class _Espeak:
     NORMAL_RATE = 165
 
     def __init__(self) -> None:
-        self.library = ctypes.CDLL("libespeak-ng.so.1")
-        self.sample_rate = self.library.espeak_Initialize(2, 0, None, 0x8003)  # phoneme events in IPA
+        self.espeak = ctypes.CDLL("libespeak-ng.so.1")
+        self.sample_rate = self.espeak.espeak_Initialize(2, 0, None, 0x8003)  # phoneme events in IPA
         self.blocks: list[NDArray[np.int16]] = []
         self.events: list[tuple[str, float]] = []
         self.callback = _Callback(self._collect)  # kept, or it would be freed while C holds it
-        self.library.espeak_SetSynthCallback(self.callback)
+        self.espeak.espeak_SetSynthCallback(self.callback)
 
     def _collect(
         self, samples: ctypes._Pointer[ctypes.c_short], count: int, events: ctypes._Pointer[_Event]
@@ -206,13 +206,13 @@ class _Espeak:
 
     def say(self, text: str, voice: Voice) -> tuple[NDArray[np.int16], list[tuple[str, float]]]:
         self.blocks, self.events = [], []
-        if self.library.espeak_SetVoiceByName(voice.name.encode()) != 0:
+        if self.espeak.espeak_SetVoiceByName(voice.name.encode()) != 0:
             raise ValueError(f"espeak-ng has no voice {voice.name}")
-        self.library.espeak_SetParameter(self.RATE, round(self.NORMAL_RATE * voice.pace), 0)
-        self.library.espeak_SetParameter(self.PITCH, voice.pitch, 0)
+        self.espeak.espeak_SetParameter(self.RATE, round(self.NORMAL_RATE * voice.pace), 0)
+        self.espeak.espeak_SetParameter(self.PITCH, voice.pitch, 0)
         encoded = text.encode()
-        self.library.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, 1, None, None)
-        self.library.espeak_Synchronize()
+        self.espeak.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, 1, None, None)
+        self.espeak.espeak_Synchronize()
         return np.concatenate(self.blocks), self.events
 
 
