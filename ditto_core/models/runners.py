@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -15,17 +16,46 @@ from ..errors import ModelError
 
 
 class Runner(Protocol):
-    """A network behind one call: named tensors in, named tensors out."""
+    """A network behind one call: named tensors in, named tensors out.
+
+    Inputs may lie on any device; outputs are float32, in the network's order, on the runner's device.
+    Any number of items may be given at once. The network loads on its first call and again after `release`;
+    several threads may call it. Raises a `ModelError` that names the file when it cannot be used.
+    """
 
     @property
     def name(self) -> str: ...
 
     @property
-    def nbytes(self) -> int: ...
+    def nbytes(self) -> int:
+        """Bytes it holds when it is loaded, estimated before that."""
+        ...
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the network's inputs, in its own order."""
+        ...
 
     def __call__(self, **inputs: Tensor) -> dict[str, Tensor]: ...
 
     def release(self) -> None: ...
+
+
+def in_batches_of(
+    count: int, run: Callable[[dict[str, Tensor]], dict[str, Tensor]], inputs: dict[str, Tensor]
+) -> dict[str, Tensor]:
+    """What `run` gives for any number of items, for a network that takes exactly `count` at once.
+
+    The last item fills up what is missing to a whole batch.
+    """
+    total = len(next(iter(inputs.values())))
+    parts: list[dict[str, Tensor]] = []
+    for start in range(0, total, count):
+        index = torch.arange(start, start + count).clamp(max=total - 1)
+        parts.append(run({name: value[index.to(value.device)] for name, value in inputs.items()}))
+    if len(parts) == 1 and total == count:
+        return parts[0]
+    return {name: torch.cat([part[name] for part in parts])[:total] for name in parts[0]}
 
 
 class OnnxRunner:
