@@ -29,7 +29,7 @@ from .ditto.streaming import ONLINE
 from .doctor import Finding, examine
 from .engine import Engine
 from .engines import AUTO, ENGINE_NAMES, load_engine
-from .errors import DittoError, Interrupted
+from .errors import DittoError, InputError, Interrupted
 from .flags import (
     BY_NAME,
     FLAGS,
@@ -188,11 +188,20 @@ def _render(
     path = talk(
         *(getattr(arguments, name) for name in files),
         engine=engine,
-        options=replace(options, controls=as_controls(changing), online=arguments.online),
+        options=replace(options, controls=as_controls(changing), **_streaming(arguments)),
         host=host,
     )
     _say(f"Wrote {path} in {time.perf_counter() - begun:.1f} s.")
     return DONE
+
+
+def _streaming(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `--online` and `--chunksize` set."""
+    if arguments.chunksize is None:
+        return {"online": arguments.online}
+    if not arguments.online:
+        raise InputError("--chunksize is about --online; add --online or leave it out.")
+    return {"online": True, "chunksize": tuple(arguments.chunksize)}
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -320,6 +329,14 @@ def _add_engine(group: Any) -> None:
     group.add_argument("--engine", choices=ENGINE_NAMES, default=AUTO, metavar="NAME", help=told)
     told = f"as for speech that is still coming (Ditto only): overlap {ONLINE.overlap_v2}, few steps"
     group.add_argument("--online", action="store_true", help=told)
+    size = " ".join(map(str, TalkOptions().chunksize))
+    group.add_argument(
+        "--chunksize",
+        type=int,
+        nargs=3,
+        metavar=("PAST", "PRESENT", "FUTURE"),
+        help=f"frames the speech encoder hears at once, with --online (default: {size})",
+    )
 
 
 def _add_settings(group: Any) -> None:

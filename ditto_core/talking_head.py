@@ -27,6 +27,7 @@ from .data import (
     as_fps,
 )
 from .ditto.engine import DittoEngine
+from .ditto.speech import Chunk
 from .ditto.streaming import animate_online
 from .engine import Engine, common_engine
 from .engines import AUTO, load_engine
@@ -45,7 +46,7 @@ class TalkOptions:
     """Every stage's options together.
 
     controls: what changes over the clip; it is merged into the others. online: draw motion as for speech that
-    is still coming (Ditto only).
+    is still coming (Ditto only). chunksize: past, present and future frames then heard at once.
     """
 
     avatar: AvatarOptions = field(default_factory=AvatarOptions)
@@ -55,6 +56,10 @@ class TalkOptions:
     video: VideoOptions = field(default_factory=VideoOptions)
     controls: Controls = field(default_factory=Controls)
     online: bool = False
+    chunksize: tuple[int, int, int] = (3, 5, 2)
+
+    def __post_init__(self) -> None:
+        Chunk(*self.chunksize)  # a size that cannot be is refused before the work
 
     def merged(self, audio: Audio) -> TalkOptions:
         """The same with the controls worked into the stages' options, for this speech."""
@@ -80,7 +85,8 @@ def render(engine: Engine, source: Source, audio: Audio, options: TalkOptions, h
     for note in avatar.notes:
         host.notice(note)
     if options.online and isinstance(engine, DittoEngine):
-        return animate_online(engine, avatar, audio, options.motion, options.stitch, options.blend, host)
+        parts = (options.motion, options.stitch, options.blend)
+        return animate_online(engine, avatar, audio, *parts, host, chunk=options.chunksize)
     return animate(avatar, engine.encode_speech(audio, host), options, host)
 
 

@@ -100,8 +100,14 @@ def within_a_second(act: Callable[[], object]) -> None:
 
 
 def drawn_stages(engine: DittoEngine, avatar: DittoAvatar, motion: MotionOptions, **more: Any) -> Stages:
-    given: dict[str, Any] = {"stitch": StitchOptions(), "blend": BlendOptions(), "length": None, **more}
-    return Stages(engine, avatar, motion, chunk=Chunk(), host=Host(), stopped=threading.Event(), **given)
+    given: dict[str, Any] = {
+        "stitch": StitchOptions(),
+        "blend": BlendOptions(),
+        "length": None,
+        "chunk": Chunk(),
+        **more,
+    }
+    return Stages(engine, avatar, motion, host=Host(), stopped=threading.Event(), **given)
 
 
 @pytest.mark.parametrize("overlap", [0, 5, 10, 20, 39, 40, 41, 55, 70, 75, 79])
@@ -127,6 +133,34 @@ def test_close_gives_the_last_frames(
     assert pictures.shape == (frames, 256, 256, 3)
     assert pictures.dtype == torch.uint8
     assert not pictures.is_inference()
+
+
+CHUNKS = [(3, 5, 2), (0, 1, 0), (10, 1, 4), (1, 12, 0), (0, 5, 7), (3, 79, 2)]
+
+
+@pytest.mark.parametrize("overlap", [0, 10, 39, 40, 70, 75, 79])
+def test_every_chunk_size_gives_the_same_motion(engine: DittoEngine, person: DittoAvatar, overlap: int):
+    """The stand-in for HuBERT looks no further than its frame, so that nothing but the cutting differs."""
+    samples = sound(2.21)
+    drawn: list[Tensor] = []
+    for chunk in CHUNKS:
+        motion = MotionOptions(overlap_v2=overlap, sampling_timesteps=1)
+        stages = drawn_stages(engine, person, motion, chunk=Chunk(*chunk))
+        drawn.append(torch.cat(list(stages.draw(stages.listen(iter(samples.split(3200)))))))
+    assert {len(motion) for motion in drawn} == {frame_count(len(samples))}
+    for motion in drawn[1:]:
+        torch.testing.assert_close(motion, drawn[0], atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("chunk", CHUNKS)
+def test_a_recording_is_animated_online_with_every_chunk_size(
+    engine: DittoEngine, person: DittoAvatar, chunk: tuple[int, int, int]
+):
+    audio = Audio(recording()[None], 16000)
+    frames = animate_online(engine, person, audio, SHORT, chunk=chunk).images
+    expected = animate_online(engine, person, audio, SHORT).images
+    assert len(frames) == len(expected) == 23
+    assert (frames[:].int() - expected[:].int()).abs().max() <= 1
 
 
 def test_frames_come_as_soon_as_their_motion_is_final(engine: DittoEngine, person: DittoAvatar):

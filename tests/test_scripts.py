@@ -100,7 +100,7 @@ def changed(options: TalkOptions) -> dict[str, Any]:
     return {
         option.name: getattr(getattr(options, part.name), option.name)
         for part in fields(options)
-        if part.name not in ("controls", "online")
+        if part.name not in ("controls", "online", "chunksize")
         for option in fields(getattr(options, part.name))
         if getattr(getattr(options, part.name), option.name)
         != getattr(getattr(plain, part.name), option.name)
@@ -361,6 +361,25 @@ def test_online_takes_the_published_options(release: Path, asked: dict[str, Any]
     assert (motion.overlap_v2, motion.sampling_timesteps) == (70, 10)
     assert main(command("inference_video", f"{data} --online --overlap_v2 75")) == 0
     assert asked["options"].motion.overlap_v2 == 75
+
+
+def test_the_chunk_size_of_online_is_the_documented_one_or_another(
+    release: Path, asked: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    data = f"--data_root '{release / 'ditto_pytorch'}' --online"
+    assert main(command("inference", data)) == 0
+    plain = asked["options"]
+    assert main(command("inference", f"{data} --chunksize 3 5 2 --seed {plain.motion.seed}")) == 0
+    assert asked["options"] == plain
+    assert main(command("inference", f"{data} --chunksize 5 2 0")) == 0
+    assert asked["options"].chunksize == (5, 2, 0)
+    for wrong, words in (
+        (f"{data} --chunksize 3 0 2", "present >= 1"),
+        ("--engine lite --chunksize 3 5 2", "add --online"),
+        (f"{data} --chunksize 3 5", "expected 3"),
+    ):
+        assert main(command("inference", wrong)) == 2
+        assert words in capfd.readouterr().err
 
 
 def test_online_needs_ditto(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -310,13 +310,15 @@ def animate_online(
     stitch: StitchOptions | None = None,
     blend: BlendOptions | None = None,
     host: Host | None = None,
+    *,
+    chunk: tuple[int, int, int] = (3, 5, 2),
 ) -> Frames:
     """A whole recording animated the way a stream is; the frames can be read once, in order."""
     count = audio.frame_count(FPS)
     samples = mono(audio, RATE)
     missing = (count - 1) * FRAME + 1 - len(samples)  # resampling may round a last frame away
     fitted = F.pad(samples, (0, max(missing, 0)))[: count * FRAME]
-    session = StreamingSession(engine, avatar, motion, stitch, blend, host, length=count)
+    session = StreamingSession(engine, avatar, motion, stitch, blend, host, chunk=chunk, length=count)
     return Frames(_StreamedFrames(session, fitted, avatar.frames.shape), FPS, audio)
 
 
