@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-TORCH = "torch==2.13.0"
+TORCH = ("torch==2.13.0", "torchvision==0.28.0")
 
 
 def main() -> int:
@@ -76,8 +76,8 @@ def set_up(target: str) -> None:
         return
     if not venv_fits():
         make_venv()
-    say(f"Installing {TORCH} (once; a large download)")
-    pip("install", TORCH)
+    say(f"Installing {' and '.join(TORCH)} (once; a large download)")
+    pip("install", *TORCH)
     say(f"Installing the pack and what it needs ({target})")
     pip("install", "--editable", target)
     stamp_file(target).write_text(wanted, encoding="utf-8")
@@ -107,7 +107,7 @@ def pip(*arguments: str) -> None:
 
 def stamp() -> str:
     """Changes with the Python, the torch and the requirements asked for, and when the folder has moved."""
-    text = sys.version + TORCH + str(ROOT) + (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    text = sys.version + " ".join(TORCH) + str(ROOT) + (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     return hashlib.sha256(text.encode()).hexdigest()
 
 
