@@ -27,5 +27,9 @@ class ModelError(DittoError):
     """A model file that is missing, damaged, or not what its name says."""
 
 
+class DownloadError(ModelError):
+    """Model files that could not be downloaded; what arrived stays, and another try goes on from there."""
+
+
 class Interrupted(DittoError):
     """The user stopped the work; nothing is left half done."""

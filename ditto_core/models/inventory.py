@@ -1,0 +1,104 @@
+"""Which files of the catalogue are there: what the doctor, the downloads and the error messages say."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .catalogue import ModelFile, catalogue, size_of
+
+_POINTER = b"version https://git-lfs"
+"""How the stand-in begins that Git leaves in place of a large file it did not fetch."""
+
+_INSTALL = Path(__file__).absolute().parents[2] / "install.py"
+
+
+def searched(folders: Iterable[Path]) -> tuple[Path, ...]:
+    """Where files are looked for: the model folders, then `checkpoints` in them, as the documents name it."""
+    folders = tuple(folder.absolute() for folder in folders)
+    return (*folders, *(inner for folder in folders if (inner := folder / "checkpoints").is_dir()))
+
+
+def find(place: str, folders: Sequence[Path]) -> Path | None:
+    """The file in the first of the folders that has it, whole or not."""
+    return next((path for folder in searched(folders) if (path := folder / place).is_file()), None)
+
+
+def flaw(path: Path, file: ModelFile) -> str:
+    """What is visibly wrong with a file that was found, "" when nothing is. Only its beginning is read."""
+    with path.open("rb") as opened:
+        if opened.read(len(_POINTER)) == _POINTER:
+            return "only a Git LFS pointer"
+    size = path.stat().st_size
+    if file.bytes is not None and size != file.bytes:
+        return f"{size:,} bytes instead of {file.bytes:,}"
+    return "" if size else "empty"
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """What is there of some files: in full, not at all, and with what wrong."""
+
+    there: tuple[ModelFile, ...]
+    missing: tuple[ModelFile, ...]
+    flawed: tuple[tuple[ModelFile, Path, str], ...]
+
+    @property
+    def wanted(self) -> tuple[ModelFile, ...]:
+        """What has to be fetched."""
+        return (*self.missing, *(file for file, _, _ in self.flawed))
+
+
+def take_inventory(files: Iterable[ModelFile], folders: Sequence[Path]) -> Inventory:
+    """Look for files in the model folders."""
+    there: list[ModelFile] = []
+    missing: list[ModelFile] = []
+    flawed: list[tuple[ModelFile, Path, str]] = []
+    for file in files:
+        path = find(file.place, folders)
+        if path is None:
+            missing.append(file)
+        elif wrong := flaw(path, file):
+            flawed.append((file, path, wrong))
+        else:
+            there.append(file)
+    return Inventory(tuple(there), tuple(missing), tuple(flawed))
+
+
+def tell_set(name: str, folders: Sequence[Path]) -> str:
+    """One set in a line: what it is for, what is there, and how to get the rest."""
+    files = catalogue().of_set(name)
+    found = take_inventory(files, folders)
+    told = f"{name} ({catalogue().sets[name]}{_restriction(files)}): "
+    if not found.wanted:
+        return f"{told}all {len(files)} files are there"
+    if not found.there and not found.flawed:
+        told += f"not there ({total_size(files)})"
+    else:
+        told += f"{len(found.there)} of {len(files)} files are there"
+        if found.missing:
+            told += f", missing: {', '.join(file.place for file in found.missing)}"
+        for _, path, wrong in found.flawed:
+            told += f", damaged: {path} ({wrong})"
+    return f"{told}. Get it: {download_command(name)}"
+
+
+def download_command(*sets: str) -> str:
+    """What to type to get sets of files."""
+    start = [sys.executable, str(_INSTALL)] if _INSTALL.is_file() else ["ditto", "download"]
+    return " ".join(f'"{word}"' if " " in word else word for word in (*start, *sets))
+
+
+def total_size(files: Iterable[ModelFile]) -> str:
+    """Of files whose sizes may not all be known."""
+    files = tuple(files)
+    known = sum(file.bytes or 0 for file in files)
+    if all(file.bytes is not None for file in files):
+        return size_of(known)
+    return f"more than {size_of(known)}" if known else "size unknown"
+
+
+def _restriction(files: Iterable[ModelFile]) -> str:
+    return "; for non-commercial use only" if any(file.non_commercial for file in files) else ""

@@ -1,0 +1,123 @@
+"""What the servers say of a file of the catalogue: where it is, how long, and its checksum."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from ..errors import DownloadError, InputError
+from .catalogue import ModelFile
+
+PUBLIC_HUB = "https://huggingface.co"
+PATIENCE = 20.0
+"""Seconds without an answer after which a server counts as out of reach."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file on a server.
+
+    git: the checksum of a file that the hub keeps without LFS. token: for this server, and for no other one.
+    """
+
+    url: str
+    bytes: int | None = None
+    sha256: str = ""
+    git: str = ""
+    token: str = ""
+
+    @property
+    def version(self) -> str:
+        """A short text that differs between versions of the file."""
+        return (self.sha256 or self.git or "new")[:12]
+
+
+def hub_endpoint(chosen: str = "") -> str:
+    """The hub to ask: `chosen`, or `HF_ENDPOINT`, or the public one; `InputError` for no web address."""
+    endpoint = (chosen or os.environ.get("HF_ENDPOINT") or PUBLIC_HUB).rstrip("/")
+    if not endpoint.startswith(("https://", "http://")):
+        raise InputError(f"The endpoint {endpoint!r} is no web address; it begins with https://.")
+    return endpoint
+
+
+def url_of(file: ModelFile, endpoint: str) -> str:
+    """The address of a file."""
+    return file.url or f"{endpoint}/{file.repo}/resolve/{file.revision}/{file.path}"
+
+
+def ask(files: Iterable[ModelFile], endpoint: str) -> dict[ModelFile, Remote | str]:
+    """Where each file is, or in a text why it cannot be had.
+
+    Raises `DownloadError` when the hub is out of reach or `HF_HUB_OFFLINE` is set.
+    """
+    answers: dict[ModelFile, Remote | str] = {}
+    repositories: dict[tuple[str, str], list[ModelFile]] = {}
+    for file in files:
+        if file.repo:
+            repositories.setdefault((file.repo, file.revision), []).append(file)
+        else:
+            answers[file] = Remote(file.url, file.bytes, file.sha256)
+    if repositories:
+        _refuse_offline()
+    for (repo, revision), wanted in repositories.items():
+        answers.update(_ask_repository(repo, revision, wanted, endpoint))
+    return answers
+
+
+def _refuse_offline() -> None:
+    if _hub("huggingface_hub.constants").HF_HUB_OFFLINE:
+        raise DownloadError("HF_HUB_OFFLINE is set, so nothing is downloaded.")
+
+
+def _ask_repository(
+    repo: str, revision: str, files: list[ModelFile], endpoint: str
+) -> dict[ModelFile, Remote | str]:
+    hub = _hub("huggingface_hub")
+    token: str = hub.get_token() or ""
+    try:
+        info = hub.HfApi(endpoint=endpoint, token=token or False).model_info(
+            repo, revision=revision, files_metadata=True, timeout=PATIENCE
+        )
+    except Exception as error:  # the hub's library raises its own errors and those of two others
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status is None or status >= 500:
+            said = str(error).strip().splitlines()
+            raise DownloadError(
+                f"{endpoint} cannot be reached ({said[0] if said else type(error).__name__})."
+            ) from error
+        return dict.fromkeys(files, _refusal(repo, revision, status))
+    listed = {sibling.rfilename: sibling for sibling in info.siblings or ()}
+    return {
+        file: _remote(file, listed[file.path], endpoint, token)
+        if file.path in listed
+        else f"{repo} at {revision} has no file {file.path}"
+        for file in files
+    }
+
+
+def _refusal(repo: str, revision: str, status: int) -> str:
+    if status in (401, 403):
+        return f"{repo} is refused by the hub ({status}); set HF_TOKEN if you have access, or correct it"
+    return f"the hub has no {repo} at {revision} ({status})"
+
+
+def _remote(file: ModelFile, sibling: Any, endpoint: str, token: str) -> Remote | str:
+    sha256 = sibling.lfs.sha256 if sibling.lfs else ""
+    for ours, theirs, name in ((file.bytes, sibling.size, "bytes"), (file.sha256, sha256, "SHA-256")):
+        if ours and theirs and ours != theirs:
+            return f"the hub's file is another one ({name} {theirs} instead of {ours})"
+    git = "" if sha256 else sibling.blob_id or ""
+    return Remote(url_of(file, endpoint), sibling.size, sha256 or file.sha256, git, token)
+
+
+def _hub(module: str) -> Any:
+    """A module of the hub's library, which takes a while to load, and whose types differ between releases."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise DownloadError(
+            "The package huggingface_hub is missing. Install it: pip install huggingface_hub"
+        ) from error
