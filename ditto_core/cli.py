@@ -1,4 +1,4 @@
-"""The command line: `talk`, the scripts of Ditto's documents, `demo` and `doctor`.
+"""The command line: `talk`, the scripts of Ditto's documents, `demo`, `download` and `doctor`.
 
 Results go to stdout, everything said on the way to stderr.
 """
@@ -13,20 +13,19 @@ import platform
 import secrets
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-import torch
-from tqdm import tqdm
-
 from . import __version__
+from .console import ConsoleHost, say
 from .controls.presets import PRESETS
 from .demo import demo
 from .ditto.streaming import ONLINE
 from .doctor import Finding, examine
+from .download_command import add_download
 from .engine import Engine
 from .engines import AUTO, ENGINE_NAMES, load_engine
 from .errors import DittoError, InputError, Interrupted
@@ -58,48 +57,9 @@ examples:
   ditto talk --source two.jpg --face from-left:1 --audio speech.wav --output right.mp4
   ditto inference_video --source_video person.mp4 --audio speech.wav --output dubbed.mp4
   ditto demo
+  ditto download ditto-pytorch
   ditto doctor
 """
-
-
-class ConsoleHost(Host):
-    """Shows progress bars and notices on stderr; a bar only where somebody can watch it."""
-
-    def __init__(self, quiet: bool = False) -> None:
-        self.quiet = quiet
-        self._stage = ""
-        self._bar: tqdm[NoReturn] | None = None
-
-    def progress(
-        self,
-        stage: str,
-        done: int,
-        total: int,
-        preview: torch.Tensor | None = None,  # noqa: ARG002
-    ) -> None:
-        self._tell(lambda: self._show(stage, done, total))
-
-    def notice(self, message: str) -> None:
-        self._tell(lambda: tqdm.write(message, file=sys.stderr))
-
-    def close(self) -> None:
-        if self._bar is not None:
-            self._tell(self._bar.close)
-
-    def _show(self, stage: str, done: int, total: int) -> None:
-        if self._bar is None or self._stage != stage:
-            self.close()
-            self._stage, self._bar = stage, tqdm(desc=stage, total=total, unit="frame", disable=None)
-        self._bar.update(done - self._bar.n)
-
-    def _tell(self, speak: Callable[[], object]) -> None:
-        """Speak unless told to be quiet; fall silent when the reader has gone, while the work goes on."""
-        if self.quiet:
-            return
-        try:
-            speak()
-        except BrokenPipeError:
-            self.quiet = True
 
 
 class _Parser(argparse.ArgumentParser):
@@ -191,7 +151,7 @@ def _render(
         options=replace(options, controls=as_controls(changing), **_streaming(arguments)),
         host=host,
     )
-    _say(f"Wrote {path} in {time.perf_counter() - begun:.1f} s.")
+    say(f"Wrote {path} in {time.perf_counter() - begun:.1f} s.")
     return DONE
 
 
@@ -208,7 +168,7 @@ def _demo(arguments: argparse.Namespace) -> int:
     begun = time.perf_counter()
     with closing(ConsoleHost(arguments.quiet)) as host:
         path = demo(arguments.output, host)
-    _say(f"Wrote {path.resolve()} in {time.perf_counter() - begun:.1f} s.")
+    say(f"Wrote {path.resolve()} in {time.perf_counter() - begun:.1f} s.")
     return DONE
 
 
@@ -216,9 +176,9 @@ def _doctor(arguments: argparse.Namespace) -> int:
     findings = examine(Host())
     healthy = not any(finding.problem for finding in findings)
     if arguments.json:
-        _say(json.dumps({"ok": healthy, "findings": [vars(f) for f in findings]}, indent=2))
+        say(json.dumps({"ok": healthy, "findings": [vars(f) for f in findings]}, indent=2))
     else:
-        _say(_as_text(findings, healthy))
+        say(_as_text(findings, healthy))
     return DONE if healthy else INTERNAL_ERROR
 
 
@@ -234,10 +194,6 @@ def _as_text(findings: Sequence[Finding], healthy: bool) -> str:
         "The Lite engine works." if healthy else "The Lite engine does not work here; see the lines with !!."
     )
     return "\n".join([*lines, "", verdict])
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -273,6 +229,14 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("demo", parents=[common], help="render the bundled portrait and speech")
     show.add_argument("--output", type=Path, default=Path("output/demo.mp4"), metavar="FILE")
     show.set_defaults(command=_demo)
+
+    get = commands.add_parser(
+        "download",
+        parents=[common],
+        help="fetch model files, or list what there is",
+        description="Fetch model files that are not there yet. Without SET: tell what is there and missing.",
+    )
+    add_download(get)
 
     check = commands.add_parser(
         "doctor", parents=[common], help="tell what is installed and whether it works"

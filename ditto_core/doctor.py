@@ -16,11 +16,12 @@ import onnxruntime
 import torch
 
 from .demo import PORTRAIT
-from .ditto.checkpoints import find_checkpoints
 from .errors import DittoError
-from .host import Host
+from .host import Host, comfyui_folder
 from .media.encoders import find_encoder
 from .models.bundled import FOLDER as BUNDLED
+from .models.catalogue import catalogue
+from .models.inventory import tell_set
 from .talking_head import talk
 
 LIBRARIES = ("torch", "numpy", "scipy", "pillow", "tqdm", "av")
@@ -87,9 +88,8 @@ def _models(host: Host) -> Iterator[Finding]:
     for folder in host.model_folders():
         found = "is there" if folder.is_dir() else "is not there, and is not needed by Lite"
         yield Finding("Models", f"Model folder {folder.resolve()} {found}")
-    missing = find_checkpoints(host.model_folders()).missing
-    told = f"not complete, and not needed by Lite. Missing: {', '.join(missing)}" if missing else "all there"
-    yield Finding("Models", f"Ditto's files are {told}")
+    for name in catalogue().sets:
+        yield Finding("Models", tell_set(name, host.model_folders()))
 
 
 def _is_whole(path: Path, digest: str) -> bool:
@@ -97,9 +97,8 @@ def _is_whole(path: Path, digest: str) -> bool:
 
 
 def _comfyui() -> Finding:
-    pack = Path(__file__).resolve().parent.parent
-    if pack.parent.name == "custom_nodes":
-        return Finding("ComfyUI", f"The pack is installed in {pack.parent.parent}")
+    if comfyui := comfyui_folder():
+        return Finding("ComfyUI", f"The pack is installed in {comfyui}")
     return Finding("ComfyUI", "This copy of the pack is not in ComfyUI's custom_nodes folder")
 
 

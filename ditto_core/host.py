@@ -26,8 +26,18 @@ class Releasable(Protocol):
     def release(self) -> None: ...
 
 
+def comfyui_folder() -> Path | None:
+    """The ComfyUI this copy of the pack is installed in, if any."""
+    pack = Path(__file__).absolute().parent.parent  # not resolved: it may be linked into ComfyUI
+    return pack.parent.parent if pack.parent.name == "custom_nodes" else None
+
+
 class Host:
-    """Default host: silent, never interrupted, on the CPU, models under `DITTO_MODELS`."""
+    """Default host: silent, never interrupted, on the CPU.
+
+    Models lie under `DITTO_MODELS`, else in `models/ditto` of the ComfyUI around the pack, or of the current
+    folder.
+    """
 
     device: torch.device = torch.device("cpu")
 
@@ -46,8 +56,9 @@ class Host:
 
     def model_folders(self) -> list[Path]:
         """Folders searched for checkpoints, best first."""
-        chosen = os.environ.get("DITTO_MODELS")
-        return [Path(chosen)] if chosen else [Path("models") / "ditto"]
+        if chosen := os.environ.get("DITTO_MODELS"):
+            return [Path(chosen)]
+        return [(comfyui_folder() or Path()) / "models" / "ditto"]
 
     def manage(self, model: Releasable) -> None:
         """Hand a loaded model to the host, which may call its `release` when memory is short."""
