@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from .engine import Engine
 from .errors import EngineError
 from .host import Host
 from .lite.engine import LiteEngine
+from .models.execution import Execution
 
 AUTO = "auto"
 
@@ -19,35 +21,77 @@ ENGINE_NAMES = (AUTO, "lite", "ditto")
 
 
 def load_engine(
-    name: str, host: Host, *, data_root: Path | None = None, cfg_pkl: Path | None = None
+    name: str,
+    host: Host,
+    *,
+    data_root: Path | None = None,
+    cfg_pkl: Path | None = None,
+    execution: Execution | None = None,
 ) -> Engine:
     """The engine called `name`; `auto` takes Ditto when its checkpoints are there, otherwise Lite.
 
-    data_root: Ditto's folder `ditto_pytorch`, under whatever name, instead of the host's model folders;
-    cfg_pkl: its configuration. The choice `auto` made is told through `host.notice`. Raises `EngineError` for
-    an unknown engine and `ModelError` for one whose files are missing or damaged.
+    data_root: Ditto's folder `ditto_pytorch`, `ditto_onnx` or `ditto_trt_…`, under whatever name, instead of
+    the host's model folders; cfg_pkl: its configuration; execution: how its networks are executed. The choice
+    `auto` made is told through `host.notice`. Raises `EngineError` for an unknown engine, `ModelError` for
+    one whose files are missing or damaged and `InputError` for an execution the device is not able to.
     """
-    if name not in ENGINE_NAMES:
-        raise EngineError(f"There is no engine {name!r}; choose one of {', '.join(ENGINE_NAMES)}.")
-    if name == "lite":
+    checkpoints = _checkpoints(name, host, data_root, cfg_pkl)
+    return LiteEngine() if checkpoints is None else DittoEngine(checkpoints, host.device, execution)
+
+
+def shared_engine(name: str, host: Host, execution: Execution | None = None) -> Engine:
+    """As `load_engine`, but the same engine as last time while nothing it depends on has changed.
+
+    So its networks stay loaded until the host wants their memory. Nobody may change it.
+    """
+    checkpoints = _checkpoints(name, host, None, None)
+    if checkpoints is None:
         return LiteEngine()
-    checkpoints = find_checkpoints(host.model_folders(), data_root, cfg_pkl)
-    if name == AUTO:
-        host.notice(_choice(checkpoints))
-        if checkpoints.missing:
-            return LiteEngine()
-    return DittoEngine(checkpoints, host.device)
+    return _shared.get(checkpoints, host, execution or Execution())
+
+
+class _SharedEngine:
+    """The engine that was asked for last."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._key: object = None
+        self._engine: Engine | None = None
+
+    def get(self, checkpoints: Checkpoints, host: Host, execution: Execution) -> Engine:
+        key = (_state(checkpoints), host.device, execution)
+        with self._lock:
+            if self._engine is None or self._key != key:
+                self._engine = None  # its memory goes before the next one's is taken
+                self._engine = DittoEngine(checkpoints, host.device, execution)
+                self._key = key
+            return self._engine
+
+
+_shared = _SharedEngine()
 
 
 def engine_state(name: str, host: Host) -> str:
     """A text that changes when `load_engine` would load something else: files came, went or were replaced."""
+    return name if name == "lite" else f"{name}\n{_state(find_checkpoints(host.model_folders()))}"
+
+
+def _state(checkpoints: Checkpoints) -> str:
+    paths = {path for formats in checkpoints.formats.values() for path in formats.values()}
+    files = [(path, path.stat()) for path in sorted({*paths, *checkpoints.found.values()})]
+    return "\n".join(f"{path} {file.st_size} {file.st_mtime_ns}" for path, file in files)
+
+
+def _checkpoints(name: str, host: Host, data_root: Path | None, cfg_pkl: Path | None) -> Checkpoints | None:
+    """Ditto's checkpoints, None when Lite is to be used."""
+    if name not in ENGINE_NAMES:
+        raise EngineError(f"There is no engine {name!r}; choose one of {', '.join(ENGINE_NAMES)}.")
     if name == "lite":
-        return name
-    found = find_checkpoints(host.model_folders()).found
-    files = [(role, path, path.stat()) for role, path in sorted(found.items())]
-    return "\n".join(
-        [name, *(f"{role} {path} {file.st_size} {file.st_mtime_ns}" for role, path, file in files)]
-    )
+        return None
+    checkpoints = find_checkpoints(host.model_folders(), data_root, cfg_pkl)
+    if name == AUTO:
+        host.notice(_choice(checkpoints))
+    return None if name == AUTO and checkpoints.missing else checkpoints
 
 
 def _choice(checkpoints: Checkpoints) -> str:

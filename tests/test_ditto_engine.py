@@ -191,7 +191,7 @@ def test_an_explicit_root_and_configuration_are_used(release: Path, tmp_path: Pa
     host = FolderHost(tmp_path / "nothing")
     loaded = load_engine("ditto", host, data_root=root, cfg_pkl=config)
     assert isinstance(loaded, DittoEngine)
-    assert loaded.networks.decoder.path == root / "models" / "decoder.pth"
+    assert loaded.networks.files["decoder"] == root / "models" / "decoder.pth"
     assert loaded.config.blink_table is not None
     with pytest.raises(ModelError, match=r"v0\.4_hubert_cfg_pytorch\.pkl"):
         load_engine("ditto", host, data_root=root)

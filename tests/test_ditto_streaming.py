@@ -241,7 +241,7 @@ def test_without_overlap_and_smoothing_online_and_offline_motion_are_the_same(
     options = MotionOptions(overlap_v2=0, smo_k_d=1, sampling_timesteps=2, seed=3)
     speech = seeded_input("online", (frames, 1024))
     given = (engine.config, options, torch.device("cpu"))
-    model, character = engine.networks.lmdm.module, person.character
+    model, character = engine.networks.motion_model, person.character
     offline = draw_motion(model, speech, character, *given, lambda _done, _total: None)
     stream = stream_motion(model, speech[:0], character, *given, lambda: None)
     online = torch.cat([*(stream.push(rows) for rows in speech.split(5)), stream.close()])
@@ -417,7 +417,7 @@ def test_cancel_from_another_thread_frees_a_waiting_push(
 def test_a_window_is_left_between_its_steps(
     engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
 ):
-    model = engine.networks.lmdm.module
+    model = engine.networks.motion_model
     predict = model.predict
 
     def slow(*given: Any) -> Tensor:

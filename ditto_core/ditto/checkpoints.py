@@ -1,69 +1,75 @@
-"""Where Ditto's published files lie, and the networks in them."""
+"""Where Ditto's published files lie, in each of the formats they are published in."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import torch
-from torch import nn
 
 from ..errors import ModelError
-from ..models.checkpoints import TorchNetwork
-from ..models.runners import OnnxRunner
-from .networks import create, faster
-from .networks.lmdm import LMDM
 
 RELEASE = "digital-avatar/ditto-talkinghead on Hugging Face"
 PYTORCH = "ditto_pytorch"
+ONNX = "ditto_onnx"
+ENGINES = "ditto_trt_*"
+
+RUNS_ON = {".pth": "pytorch", ".safetensors": "pytorch", ".onnx": "onnx", ".engine": "tensorrt"}
+"""The runner of each format."""
 
 CONFIG = "ditto_cfg/v0.4_hubert_cfg_pytorch.pkl"
 _CONFIGS = (CONFIG, "ditto_cfg/v0.4_hubert_cfg_trt.pkl")
 """Any of them: offline they differ in paths only."""
 
-_NETWORKS = {
-    name: f"{PYTORCH}/models/{'lmdm_v0.4_hubert' if name == 'lmdm' else name}.pth"
-    for name in (
-        "appearance_extractor",
-        "motion_extractor",
-        "warp_network",
-        "decoder",
-        "stitch_network",
-        "lmdm",
-    )
+_STEMS = {
+    "appearance_extractor": "appearance_extractor",
+    "motion_extractor": "motion_extractor",
+    "warp_network": "warp_network",
+    "decoder": "decoder",
+    "stitch_network": "stitch_network",
+    "lmdm": "lmdm_v0.4_hubert",
+    "hubert": "hubert",
 }
+_ENGINES = {role: f"{ENGINES}/{stem}_fp*.engine" for role, stem in _STEMS.items()}
+
 _NEEDED: dict[str, tuple[str, ...]] = {
     "config": _CONFIGS,
-    **{name: (path,) for name, path in _NETWORKS.items()},
-    "hubert": (f"{PYTORCH}/aux_models/hubert_streaming_fix_kv.onnx", "ditto_onnx/hubert.onnx"),
+    **{role: (f"{PYTORCH}/models/{stem}.pth", f"{ONNX}/{stem}.onnx") for role, stem in _STEMS.items()},
+    # The published warp_network.onnx needs an operator of its own; this one does not.
+    "warp_network": (
+        f"{PYTORCH}/models/warp_network.pth",
+        f"{ONNX}/warp_network_ori.onnx",
+        f"{ONNX}/warp_network.onnx",
+    ),
+    "hubert": (f"{PYTORCH}/aux_models/hubert_streaming_fix_kv.onnx", f"{ONNX}/hubert.onnx"),
 }
 """Each file's places in the release, best first."""
 
 FACES: dict[str, tuple[str, ...]] = {
-    "detector": (f"{PYTORCH}/aux_models/det_10g.onnx", "ditto_onnx/insightface_det.onnx"),
-    "landmarks_106": (f"{PYTORCH}/aux_models/2d106det.onnx", "ditto_onnx/landmark106.onnx"),
-    "landmarks_203": (f"{PYTORCH}/aux_models/landmark203.onnx", "ditto_onnx/landmark203.onnx"),
+    "detector": (f"{PYTORCH}/aux_models/det_10g.onnx", f"{ONNX}/insightface_det.onnx"),
+    "landmarks_106": (f"{PYTORCH}/aux_models/2d106det.onnx", f"{ONNX}/landmark106.onnx"),
+    "landmarks_203": (f"{PYTORCH}/aux_models/landmark203.onnx", f"{ONNX}/landmark203.onnx"),
 }
 """InsightFace's are for non-commercial use; the built-in mesh stands in for all three."""
 
 MESH: dict[str, tuple[str, ...]] = {
-    "blaze_face": ("ditto_onnx/blaze_face.onnx",),
-    "face_mesh": ("ditto_onnx/face_mesh.onnx",),
+    "blaze_face": (f"{ONNX}/blaze_face.onnx",),
+    "face_mesh": (f"{ONNX}/face_mesh.onnx",),
 }
-
-_WRAPPED = {"stitch_network": ("retarget_shoulder", "module."), "lmdm": ("model_state_dict", "")}
-"""The entry of the file that holds the weights, and a text in their names that is left out."""
 
 
 @dataclass(frozen=True)
 class Checkpoints:
-    """The files that were found, by role, and what was not: paths within the release."""
+    """The files that were found, by role, and what was not: paths within the release.
+
+    formats: for each network, its files by the runner they are for, best first; `found` has the first.
+    """
 
     found: dict[str, Path]
     missing: tuple[str, ...]
     folders: tuple[Path, ...]
+    formats: dict[str, dict[str, Path]]
 
     def have(self, roles: Sequence[str]) -> bool:
         return all(role in self.found for role in roles)
@@ -83,57 +89,39 @@ def find_checkpoints(
 ) -> Checkpoints:
     """Look for the files of the release.
 
-    folders: each may hold the release's folders (`ditto_cfg`, `ditto_pytorch`, `ditto_onnx`), or the release
-    in `checkpoints`, as its documents name it; a file may lie in any of them. data_root: the `ditto_pytorch`
-    folder to use instead, under whatever name. cfg_pkl: the configuration to use.
+    folders: each may hold the release's folders (`ditto_cfg`, `ditto_pytorch`, `ditto_onnx`, `ditto_trt_…`),
+    or the release in `checkpoints`, as its documents name it; a file may lie in any of them. data_root: the
+    `ditto_pytorch`, `ditto_onnx` or `ditto_trt_…` to use instead, under whatever name; what it lacks is taken
+    from the folders beside it. cfg_pkl: the configuration to use.
     """
     inner = [folder / "checkpoints" for folder in folders if (folder / "checkpoints").is_dir()]
     roots = (*folders, *inner) if data_root is None else (data_root,)
     searched = tuple(root.absolute() for root in roots)
+    beside = data_root is not None
     found: dict[str, Path] = {}
+    formats: dict[str, dict[str, Path]] = {}
     for role, places in {**_NEEDED, **FACES, **MESH}.items():
-        there = [
-            path
-            for place in places
-            for folder in searched
-            if (path := _path(folder, place, is_root=data_root is not None)).is_file()
-        ]
+        engines = (_ENGINES[role],) if role in _ENGINES and torch.cuda.is_available() else ()
+        there = _there((*places, *engines), searched, beside=beside)
         if there:
             found[role] = there[0]
+            formats[role] = {}
+            for path in there:
+                formats[role].setdefault(RUNS_ON.get(path.suffix, ""), path)
     if cfg_pkl is not None:
         found["config"] = cfg_pkl
     missing = tuple(places[0] for role, places in _NEEDED.items() if role not in found)
-    return Checkpoints(found, missing, searched)
+    return Checkpoints(found, missing, searched, formats)
 
 
-def _path(folder: Path, place: str, *, is_root: bool) -> Path:
-    """A place of the release; with `is_root` the folder is the release's `ditto_pytorch` itself."""
-    if not is_root:
-        return folder / place
-    top, _, rest = place.partition("/")
-    return folder / rest if top == PYTORCH else folder.parent / place
+def _there(places: Sequence[str], roots: Sequence[Path], *, beside: bool) -> list[Path]:
+    """The files at these places, which may hold wildcards, best first.
 
-
-class DittoNetworks:
-    """The six networks and the speech encoder, each loaded on its first use.
-
-    Signatures: `ditto_core.ditto.networks`; `hubert`: samples (1, T) at 16 kHz to features (rows, 1024).
+    With `beside` the roots are themselves one of the release's folders: their own files come first, then
+    those of the folders beside them.
     """
-
-    def __init__(self, found: dict[str, Path], device: torch.device) -> None:
-        self.device = device
-        networks = {name: _network(name, found[name], device) for name in _NETWORKS}
-        self.appearance_extractor = networks["appearance_extractor"]
-        self.motion_extractor = networks["motion_extractor"]
-        self.warp_network = networks["warp_network"]
-        self.decoder = networks["decoder"]
-        self.stitch_network = networks["stitch_network"]
-        self.lmdm = cast(TorchNetwork[LMDM], networks["lmdm"])
-        self.hubert = OnnxRunner(found["hubert"], threads=torch.get_num_threads())
-
-
-def _network(name: str, path: Path, device: torch.device) -> TorchNetwork[nn.Module]:
-    part, prefix = _WRAPPED.get(name, ("", ""))
-    # Measured on the CPU only; a GPU gets the networks as published, which take whole batches.
-    finish = faster if device.type == "cpu" else None
-    return TorchNetwork(lambda: create(name), path, part=part, prefix=prefix, device=device, finish=finish)
+    within = [(root, place) for place in places for root in roots]
+    if beside:
+        own = [(root, place.partition("/")[2]) for place in places for root in roots]
+        within = [*own, *((root.parent, place) for root, place in within)]
+    return [path for root, place in within for path in sorted(root.glob(place)) if path.is_file()]

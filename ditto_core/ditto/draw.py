@@ -18,7 +18,7 @@ from .config import DittoConfig
 from .emotion import emotion_table
 from .motion import POINTS, WIDTHS, clip, to_vectors
 from .networks.lmdm import LMDM
-from .sampler import sample, start_noise, step_noise
+from .sampler import PublishedLMDM, sample, start_noise, step_noise
 from .windows import MotionStream, Progress, SampleWindow, WindowOptions, sample_offline
 
 FPS = Fraction(25)
@@ -42,7 +42,7 @@ class DittoMotion(Motion):
 
 
 def draw_motion(
-    model: LMDM,
+    model: LMDM | PublishedLMDM,
     speech: Tensor,
     character: Character,
     config: DittoConfig,
@@ -60,7 +60,7 @@ def draw_motion(
 
 
 def stream_motion(
-    model: LMDM,
+    model: LMDM | PublishedLMDM,
     silence: Tensor,
     character: Character,
     config: DittoConfig,
@@ -82,7 +82,7 @@ def stream_motion(
 
 
 def _window_sampler(
-    model: LMDM, options: MotionOptions, device: torch.device, check: Callable[[], None]
+    model: LMDM | PublishedLMDM, options: MotionOptions, device: torch.device, check: Callable[[], None]
 ) -> SampleWindow:
     """Draws one window after the other.
 

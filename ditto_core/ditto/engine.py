@@ -33,9 +33,11 @@ from ..errors import EngineError, ModelError
 from ..face.find import FaceFinder
 from ..host import Host
 from ..media.source import first_frames, limit_size
-from ..sequences import ComputedSequence, TensorSequence
+from ..models.execution import Execution
+from ..models.memory import Batches, on_host, shortage_explained
+from ..sequences import DEFAULT_BATCH, ComputedSequence, TensorSequence
 from .avatar import DittoAvatar
-from .checkpoints import FACES, Checkpoints, DittoNetworks
+from .checkpoints import FACES, Checkpoints
 from .condition import Character
 from .config import open_config
 from .controls import ANGLES, Controls, read_controls
@@ -45,10 +47,12 @@ from .follow import BuiltInFaces, FaceFollower
 from .motion import from_vectors
 from .motion import keypoints as place
 from .registration import build_avatar
+from .runners import DittoNetworks
 from .source import CROP_SIDE
 from .speech import RATE, row_count, speech_features
 from .stitch import MotionStitcher, StitchRules, motion_gains
 
+RENDERING = ("motion_extractor", "appearance_extractor", "stitch_network", "warp_network", "decoder")
 SPEECH_WIDTH = 1024
 FEATURE_SHAPE = (256, 64, 64)
 STITCHED_AT_ONCE = 2048
@@ -61,25 +65,27 @@ class DittoEngine(Engine):
     name = "ditto"
     label = "Ditto"
 
-    def __init__(self, checkpoints: Checkpoints, device: torch.device) -> None:
-        """Raises a `ModelError` when files are missing or the configuration cannot be used."""
+    def __init__(
+        self, checkpoints: Checkpoints, device: torch.device, execution: Execution | None = None
+    ) -> None:
+        """Raises a `ModelError` when files are missing or the configuration cannot be used, an `InputError`
+        for an execution the device is not able to."""
         checkpoints.require()
         self.checkpoints = checkpoints
         self.config = open_config(checkpoints.found["config"])
-        self.networks = DittoNetworks(checkpoints.found, device)
-        self.batch = 1 if device.type == "cpu" else 8
-        """Frames rendered at once: a CPU gains nothing from more."""
+        self.networks = DittoNetworks(checkpoints, device, execution or Execution())
+        self._registering = Batches(DEFAULT_BATCH)
+        # Rendering, a CPU gains nothing from more frames at once.
+        self._rendering = Batches(1 if device.type == "cpu" else DEFAULT_BATCH)
+
+    @property
+    def batch(self) -> int:
+        """Frames rendered at once; fewer after memory ran out."""
+        return self._rendering.size
 
     def register(self, source: Source, options: AvatarOptions, host: Host) -> DittoAvatar:
-        networks, faces = self.networks, self._faces(options)
-        rendering = (
-            networks.motion_extractor,
-            networks.appearance_extractor,
-            networks.stitch_network,
-            networks.warp_network,
-            networks.decoder,
-        )
-        for network in (*faces.networks, *rendering):
+        faces = self._faces(options)
+        for network in (*faces.networks, *(self.networks.runners[name] for name in RENDERING)):
             host.manage(network)
         frames = limit_size(first_frames(source.frames, options.template_n_frames), options.max_size)
         followed = faces.follow(frames, options, host)
@@ -94,24 +100,25 @@ class DittoEngine(Engine):
         )
 
     def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
-        host.manage(self.networks.hubert)
+        host.manage(self.networks.runners["hubert"])
 
         def progress(done: int, total: int) -> None:
             host.check_interrupted()
             host.progress("listen", done, total)
 
-        values = speech_features(mono(audio, RATE), self.hear, progress=progress)
+        with shortage_explained("listening"):
+            values = speech_features(mono(audio, RATE), self.hear, progress=progress)
         return SpeechFeatures(self, values, FPS, "hubert", audio)
 
     def hear(self, samples: Tensor) -> Tensor:
         """HuBERT: samples (1, T) at 16 kHz to features (rows, 1024)."""
-        hubert = self.networks.hubert
+        hubert = self.networks.runners["hubert"]
         (features, *_) = hubert(**{hubert.inputs[0]: samples}).values()
-        rows = features.reshape(-1, features.shape[-1])
+        rows = features.reshape(-1, features.shape[-1]).cpu()
         if rows.shape != (row_count(samples.shape[1]), SPEECH_WIDTH):
             raise ModelError(
-                f"{hubert.path} gives features {tuple(features.shape)} for {samples.shape[1]} samples; it is "
-                "not Ditto's HuBERT."
+                f"{self.networks.files['hubert']} gives features {tuple(features.shape)} for "
+                f"{samples.shape[1]} samples; it is not Ditto's HuBERT."
             )
         return rows
 
@@ -119,7 +126,7 @@ class DittoEngine(Engine):
         self, avatar: Avatar, speech: SpeechFeatures, options: MotionOptions, host: Host
     ) -> DittoMotion:
         self._check(avatar, speech)
-        host.manage(self.networks.lmdm)
+        host.manage(self.networks.runners["lmdm"])
         person = cast(DittoAvatar, avatar)
         character, drawn_for = self.imagined(person, options)
         drawn = speech.audio.frame_count(FPS)
@@ -128,15 +135,16 @@ class DittoEngine(Engine):
             host.check_interrupted()
             host.progress("motion", done, total)
 
-        motion = draw_motion(
-            self.networks.lmdm.module,
-            fitted(speech.values, drawn),
-            character,
-            self.config,
-            options,
-            self.networks.device,
-            progress,
-        )
+        with shortage_explained("drawing motion"):
+            motion = draw_motion(
+                self.networks.motion_model,
+                fitted(speech.values, drawn),
+                character,
+                self.config,
+                options,
+                self.networks.device,
+                progress,
+            )
         eyes = blink_offsets(self.config.blink_table, drawn, options)
         count = speech.audio.frame_count(options.fps)
         return DittoMotion(
@@ -204,36 +212,36 @@ class DittoEngine(Engine):
 
         def compute(start: int, stop: int) -> Tensor:
             index = keypoints.source_index[start:stop]
-            source = torch.stack([keypoints.source[int(frame)] for frame in index])
-            device, network = self.networks.device, self.networks.warp_network.module
-            moved = source.to(device), keypoints.driving[start:stop].to(device)
-            return network(person.appearance(index), *moved)
+            return self.networks.value(
+                "warp_network",
+                feature_3d=person.appearance(index),
+                kp_source=torch.stack([keypoints.source[int(frame)] for frame in index]),
+                kp_driving=keypoints.driving[start:stop],
+            )
 
-        values = self._computed(compute, len(keypoints.driving), FEATURE_SHAPE)
+        values = self._computed("warping a frame", compute, len(keypoints.driving), FEATURE_SHAPE)
         return FeatureVolumes(self, keypoints, values)
 
     def decode(self, volumes: FeatureVolumes) -> FaceCrops:
         self._check(volumes, volumes.keypoints)
 
         def compute(start: int, stop: int) -> Tensor:
-            features = volumes.values[start:stop].to(self.networks.device)
-            pictures = self.networks.decoder.module(features)
-            return pictures.permute(0, 2, 3, 1).clamp(0, 1).mul(255).cpu()
+            pictures = self.networks.value("decoder", feature=volumes.values[start:stop])
+            return on_host(pictures.permute(0, 2, 3, 1).clamp(0, 1).mul(255))
 
-        images = self._computed(compute, len(volumes.values), (CROP_SIDE, CROP_SIDE, 3))
+        images = self._computed("decoding a frame", compute, len(volumes.values), (CROP_SIDE, CROP_SIDE, 3))
         person = cast(DittoAvatar, volumes.keypoints.avatar)
         whole = torch.ones(CROP_SIDE, CROP_SIDE)
         return FaceCrops(self, volumes.keypoints, images, person.crop_to_original, whole, person.absent)
 
     def _computed(
-        self, function: Callable[[int, int], Tensor], length: int, shape: tuple[int, ...]
+        self, doing: str, function: Callable[[int, int], Tensor], length: int, shape: tuple[int, ...]
     ) -> ComputedSequence:
         """A lazy sequence whose batches are rendered a few frames at a time."""
 
         def compute(start: int, stop: int) -> Tensor:
             with torch.inference_mode():
-                steps = range(start, stop, self.batch)
-                return torch.cat([function(step, min(step + self.batch, stop)) for step in steps])
+                return torch.cat(self._rendering(doing, function, start, stop))
 
         return ComputedSequence(compute, length, shape, torch.float32)
 
@@ -254,18 +262,21 @@ class DittoEngine(Engine):
         return published_faces(found, self._finder)
 
     def _extract_motion(self, images: Tensor) -> dict[str, Tensor]:
-        with torch.inference_mode():
-            measured = self.networks.motion_extractor.module(images.to(self.networks.device))
-        return {name: values.cpu() for name, values in measured.items()}
+        def measure(start: int, stop: int) -> dict[str, Tensor]:
+            return self.networks.run("motion_extractor", image=images[start:stop])
+
+        parts = self._registering("measuring a frame", measure, 0, len(images))
+        return {name: torch.cat([part[name] for part in parts]).cpu() for name in parts[0]}
 
     def _extract_appearance(self, images: Tensor) -> Tensor:
-        with torch.inference_mode():
-            return self.networks.appearance_extractor.module(images.to(self.networks.device))
+        def extract(start: int, stop: int) -> Tensor:
+            return self.networks.value("appearance_extractor", image=images[start:stop])
+
+        return torch.cat(self._registering("extracting a frame's appearance", extract, 0, len(images)))
 
     def _join(self, source: Tensor, driving: Tensor) -> Tensor:
         """The stitch network."""
-        device = self.networks.device
-        return self.networks.stitch_network.module(source.to(device), driving.to(device)).cpu()
+        return self.networks.value("stitch_network", kp_source=source, kp_driving=driving).cpu()
 
     def _rules(self, person: DittoAvatar, drawn_for: float | None, options: StitchOptions) -> StitchRules:
         ratio = 1.0 if drawn_for is None else drawn_for / float(person.face.scale[0])

@@ -9,15 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..errors import InputError
 from .networks.lmdm import FRAMES, LMDM, MOTION, Context
 
 TRAINING_STEPS = 1000
 GUIDANCE = 2.0
+
+PublishedLMDM = Callable[..., dict[str, Tensor]]
+"""The call of the published file: x, cond_frame, cond and time_cond (1,) to x_start, already guided."""
+
+Predict = Callable[[Tensor], Tensor]
+"""Noisy motion (1, 80, 265) to the clean one, called once for each step in turn."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def start_noise(generator: torch.Generator) -> Tensor:
 
 
 def sample(
-    model: LMDM,
+    model: LMDM | PublishedLMDM,
     cond: Tensor,
     kp_cond: Tensor,
     noise: Tensor,
@@ -95,19 +102,46 @@ def sample(
     draws it, for n steps; start (1, 80, 265). check: called in every step, raises to stop.
     """
     steps = sampling_steps(len(noise) + 1)
-    context = _both(model.encode(cond), model.unconditional(1))
-    ready = model.steps(context, steps.timesteps[:, None].expand(-1, 2).to(cond.device))
+    given = cond, kp_cond, steps.timesteps, guidance
+    if isinstance(model, nn.Module):
+        predict = _guided(cast(LMDM, model), *given)
+    else:
+        predict = _as_published(model, *given)
 
     def clean_motion(x: Tensor) -> Tensor:
         check()
-        both = model.predict(x, kp_cond, next(ready))
-        conditional, unconditional = both[:1], both[1:]
-        return unconditional + guidance * (conditional - unconditional)
+        return predict(x)
 
     x = start
     for step, fresh in enumerate(noise):
         x = _next(steps, step, x, clean_motion(x), fresh)
     return clean_motion(x)
+
+
+def _guided(model: LMDM, cond: Tensor, kp_cond: Tensor, timesteps: Tensor, guidance: float) -> Predict:
+    context = _both(model.encode(cond), model.unconditional(1))
+    ready = model.steps(context, timesteps[:, None].expand(-1, 2).to(cond.device))
+
+    def predict(x: Tensor) -> Tensor:
+        both = model.predict(x, kp_cond, next(ready))
+        conditional, unconditional = both[:1], both[1:]
+        return unconditional + guidance * (conditional - unconditional)
+
+    return predict
+
+
+def _as_published(
+    model: PublishedLMDM, cond: Tensor, kp_cond: Tensor, timesteps: Tensor, guidance: float
+) -> Predict:
+    if guidance != GUIDANCE:
+        raise InputError(f"This network's guidance is {GUIDANCE} and cannot be {guidance}.")
+    ready = iter(range(len(timesteps)))
+
+    def predict(x: Tensor) -> Tensor:
+        outputs = model(x=x, cond_frame=kp_cond, cond=cond, time_cond=timesteps[[next(ready)]])
+        return outputs["x_start"].to(x.device)
+
+    return predict
 
 
 def _next(steps: Steps, step: int, x: Tensor, clean: Tensor, fresh: Tensor) -> Tensor:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -13,6 +14,26 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from .providers import CPU_PROVIDER, Provider
+
+_log = logging.getLogger(__name__)
+
+_DTYPES = {
+    "tensor(float)": torch.float32,
+    "tensor(float16)": torch.float16,
+    "tensor(double)": torch.float64,
+    "tensor(int64)": torch.int64,
+    "tensor(int32)": torch.int32,
+    "tensor(bool)": torch.bool,
+}
+_NUMPY = {
+    torch.float32: np.float32,
+    torch.float16: np.float16,
+    torch.float64: np.float64,
+    torch.int64: np.int64,
+    torch.int32: np.int32,
+    torch.bool: np.bool_,
+}
 
 
 class Runner(Protocol):
@@ -59,11 +80,24 @@ def in_batches_of(
 
 
 class OnnxRunner:
-    """A network in an ONNX file, on the CPU. It loads on its first call and again after `release`."""
+    """A network in an ONNX file, on the CPU or where one of ONNX Runtime's providers runs it."""
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int = 1,
+        device: torch.device | None = None,
+        providers: Sequence[Provider] = (),
+        content: Callable[[Path], str | bytes] = str,
+    ) -> None:
+        """providers: what executes it, best first, before the CPU. content: what ONNX Runtime is to open: the
+        path, or the network itself when the file is not used as it is."""
         self.path = path
         self.threads = threads
+        self.device = device or torch.device("cpu")
+        self._providers = (*providers, CPU_PROVIDER)
+        self._content = content
         self._session: Any = None  # onnxruntime carries no types
         self._lock = threading.Lock()
 
@@ -73,42 +107,112 @@ class OnnxRunner:
 
     @property
     def nbytes(self) -> int:
-        return self.path.stat().st_size
+        return self.path.stat().st_size if self.path.is_file() else 0
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The names of the network's inputs, in the file's order."""
         return tuple(wanted.name for wanted in self._load().get_inputs())
 
     def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
-        """The outputs in the file's order."""
         session = self._load()
-        feed = {name: np.ascontiguousarray(value.numpy()) for name, value in inputs.items()}
-        names: list[str] = [output.name for output in session.get_outputs()]
-        try:
-            results: list[Any] = session.run(names, feed)
-        except Exception as error:  # onnxruntime raises its own classes, all plain Exceptions
-            raise ModelError(f"The network in {self.path} failed: {error}") from error
-        return {name: torch.from_numpy(np.asarray(value)) for name, value in zip(names, results, strict=True)}
+        wanted = {each.name: each for each in session.get_inputs()}
+        if inputs.keys() != wanted.keys():
+            raise ModelError(
+                f"The network in {self.path} takes {', '.join(wanted)} instead of {', '.join(inputs)}: it is "
+                "the file of another network."
+            )
+        feed = {name: value.to(_DTYPES[wanted[name].type]) for name, value in inputs.items()}
+        fixed = {each.shape[0] for each in wanted.values() if each.shape}
+        count = fixed.pop() if len(fixed) == 1 else None
+        if isinstance(count, int) and {len(value) for value in feed.values()} != {count}:
+            return in_batches_of(count, lambda part: self._run(session, part), feed)
+        return self._run(session, feed)
 
     def release(self) -> None:
         with self._lock:
             self._session = None
 
+    def _run(self, session: Any, feed: dict[str, Tensor]) -> dict[str, Tensor]:
+        try:
+            if self.device.type == "cuda":
+                return run_bound(session, feed, self.device)
+            return _run_on_host(session, feed)
+        except Exception as error:  # onnxruntime raises its own classes, all plain Exceptions
+            raise ModelError(f"The network in {self.path} failed: {error}") from error
+
     def _load(self) -> Any:
         with self._lock:
             if self._session is None:
-                self._session = _open_session(self.path, self.threads)
+                self._session = self._open()
             return self._session
 
+    def _open(self) -> Any:
+        if not self.path.is_file():
+            raise ModelError(f"The model file {self.path.name} is missing from {self.path.parent}.")
+        options = cast(Any, onnxruntime).SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.inter_op_num_threads = 1
+        try:
+            session = onnxruntime.InferenceSession(
+                self._content(self.path), options, providers=list(self._providers)
+            )
+        except ModelError:
+            raise
+        except Exception as error:  # onnxruntime raises its own classes, all plain Exceptions
+            raise ModelError(f"The model file {self.path} cannot be loaded: {error}") from error
+        _log.info("%s runs on %s", self.path.name, ", ".join(session.get_providers()))
+        return session
 
-def _open_session(path: Path, threads: int) -> Any:
-    if not path.is_file():
-        raise ModelError(f"The model file {path.name} is missing from {path.parent}.")
-    options = cast(Any, onnxruntime).SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises its own classes, all plain Exceptions
-        raise ModelError(f"The model file {path} cannot be loaded: {error}") from error
+
+def _run_on_host(session: Any, feed: dict[str, Tensor]) -> dict[str, Tensor]:
+    names: list[str] = [output.name for output in session.get_outputs()]
+    arrays = {name: np.ascontiguousarray(value.cpu().numpy()) for name, value in feed.items()}
+    results: list[Any] = session.run(names, arrays)
+    return {name: as_float32(torch.from_numpy(value)) for name, value in zip(names, results, strict=True)}
+
+
+def run_bound(session: Any, feed: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Run on tensors where they lie, without a way through main memory.
+
+    Outputs whose shape the file does not say go that way all the same.
+    """
+    place = (device.type, device.index or 0)
+    binding = session.io_binding()
+    given = {name: value.to(device).contiguous() for name, value in feed.items()}
+    for name, value in given.items():
+        binding.bind_input(name, *place, _NUMPY[value.dtype], tuple(value.shape), value.data_ptr())
+    outputs: dict[str, Tensor | None] = {}
+    for output in session.get_outputs():
+        shape = _known_shape(output, session.get_inputs(), feed)
+        if shape is None:
+            outputs[output.name] = None
+            binding.bind_output(output.name, "cpu")
+        else:
+            buffer = torch.empty(shape, dtype=_DTYPES[output.type], device=device)
+            outputs[output.name] = buffer
+            binding.bind_output(output.name, *place, _NUMPY[buffer.dtype], shape, buffer.data_ptr())
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()  # the provider works on a stream of its own
+    session.run_with_iobinding(binding)
+    values = zip(outputs.items(), binding.get_outputs(), strict=True)
+    return {
+        name: as_float32(torch.from_numpy(value.numpy()).to(device) if buffer is None else buffer)
+        for (name, buffer), value in values
+    }
+
+
+def _known_shape(output: Any, declared: list[Any], feed: dict[str, Tensor]) -> tuple[int, ...] | None:
+    """The output's shape; named axes are as long as the inputs' of that name."""
+    lengths = {
+        axis: length
+        for wanted in declared
+        for axis, length in zip(wanted.shape, feed[wanted.name].shape, strict=True)
+        if isinstance(axis, str)
+    }
+    shape = [lengths.get(axis) if isinstance(axis, str) else axis for axis in output.shape]
+    return None if None in shape else tuple(cast(list[int], shape))
+
+
+def as_float32(value: Tensor) -> Tensor:
+    """Half precision stays inside the networks."""
+    return value.float() if value.is_floating_point() else value

@@ -1,0 +1,175 @@
+"""Ditto's networks, each with the runner that executes it: which one is chosen here, from data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import InputError, ModelError
+from ..models.compiling import compiler_for
+from ..models.execution import AUTO, Execution, choose_dtype
+from ..models.providers import TENSORRT_PROVIDER, available_providers, providers_for, tensorrt_providers
+from ..models.runners import OnnxRunner, Runner
+from ..models.torch_runner import TorchRunner
+from .checkpoints import Checkpoints
+from .networks import create, faster
+from .networks.lmdm import LMDM
+from .sampler import PublishedLMDM
+
+OUTPUTS: dict[str, tuple[str, ...]] = {
+    "appearance_extractor": ("pred",),
+    "motion_extractor": ("pitch", "yaw", "roll", "t", "exp", "scale", "kp"),
+    "warp_network": ("out",),
+    "decoder": ("output",),
+    "stitch_network": ("out",),
+    "lmdm": ("x_start",),
+}
+"""What each network gives, by the names in the published files."""
+
+NETWORKS = (*OUTPUTS, "hubert")
+
+HALF = frozenset({"appearance_extractor", "warp_network", "decoder"})
+"""Networks that may compute in half precision on a GPU; the others decide where points and lips are."""
+
+HALF_ON_CPU = frozenset({"decoder"})
+"""The warping network's folded weights lose too much, and gain nothing; the others are fast enough."""
+
+_WRAPPED = {"stitch_network": ("retarget_shoulder", "module."), "lmdm": ("model_state_dict", "")}
+"""The entry of the file that holds the weights, and a text in their names that is left out."""
+
+_NOT_COMPILED = frozenset({"lmdm", "stitch_network"})
+"""Small, and called with ever other shapes or by other methods."""
+
+
+def choose_runner(network: str, files: Mapping[str, Path], execution: Execution, device: torch.device) -> str:
+    """Which runner executes a network whose files by runner are `files`, best first.
+
+    Raises a `ModelError` that says which file is missing when the user's choice has none.
+    """
+    wanted = execution.runner_of(network)
+    able = [runner for runner in files if runner != "tensorrt" or device.type == "cuda"]
+    if wanted == AUTO or (wanted == "pytorch" and network == "hubert"):  # published as ONNX only
+        if not able:
+            raise ModelError(
+                f"Of {network} there is only a TensorRT engine, which needs an NVIDIA GPU. Add .onnx or .pth."
+            )
+        return able[0]
+    if wanted == "tensorrt" and device.type != "cuda":
+        raise InputError(f"TensorRT needs an NVIDIA GPU, and the device is {device.type}; choose auto.")
+    if wanted in able or (wanted == "tensorrt" and "onnx" in able and _tensorrt_in_onnx_runtime()):
+        return wanted
+    there = ", ".join(str(path) for path in files.values())
+    raise ModelError(
+        f"{network} is to run on {wanted}, and there is no file of it for that, only {there}. Add it, or "
+        "choose the runner auto."
+    )
+
+
+def _tensorrt_in_onnx_runtime() -> bool:
+    return TENSORRT_PROVIDER in available_providers()
+
+
+def _file(runner: str, files: Mapping[str, Path]) -> Path:
+    """What a runner reads; TensorRT inside ONNX Runtime reads the ONNX file."""
+    return files.get(runner) or files["onnx"]
+
+
+class DittoNetworks:
+    """The six networks and the speech encoder behind one call, each loaded on its first use.
+
+    Signatures: `ditto_core.ditto.networks`; the outputs are named as in the published ONNX files.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, device: torch.device, execution: Execution) -> None:
+        """Raises an `InputError` for what the device cannot do, a `ModelError` for a file that is missing."""
+        unknown = [name for name in execution.networks if name not in NETWORKS]
+        if unknown:
+            raise InputError(f"There is no network {unknown[0]!r}; choose one of {', '.join(NETWORKS)}.")
+        self.device = device
+        self.dtype = choose_dtype(execution.precision, device)
+        self._compiler = compiler_for(execution.compile, device)
+        self.kinds = {
+            name: choose_runner(name, checkpoints.formats[name], execution, device) for name in NETWORKS
+        }
+        """The runner of each network."""
+        self.files = {name: _file(kind, checkpoints.formats[name]) for name, kind in self.kinds.items()}
+        self.runners = {name: self._open(name, checkpoints.formats[name]) for name in NETWORKS}
+
+    def run(self, name: str, **inputs: Tensor) -> dict[str, Tensor]:
+        """All outputs of a network, on its runner's device."""
+        outputs = self.runners[name](**inputs)
+        missing = [output for output in OUTPUTS[name] if output not in outputs]
+        if missing:
+            raise ModelError(
+                f"{self.files[name]} gives {', '.join(outputs)} instead of {', '.join(OUTPUTS[name])}: it is "
+                "the file of another network."
+            )
+        return {output: outputs[output] for output in OUTPUTS[name]}
+
+    def value(self, name: str, **inputs: Tensor) -> Tensor:
+        """The one output of a network that has one."""
+        return self.run(name, **inputs)[OUTPUTS[name][0]]
+
+    @property
+    def motion_model(self) -> LMDM | PublishedLMDM:
+        """What motion is sampled from: the network itself, which can be asked for parts of its work, or its
+        published call with x, cond_frame, cond and time_cond."""
+        runner = self.runners["lmdm"]
+        if isinstance(runner, TorchRunner):
+            return cast(TorchRunner[LMDM], runner).module
+        return partial(self.run, "lmdm")
+
+    def _open(self, name: str, files: Mapping[str, Path]) -> Runner:
+        kind = self.kinds[name]
+        if kind == "pytorch":
+            return self._pytorch(name, files[kind])
+        if kind == "onnx":
+            return self._onnx(files[kind])
+        if kind in files:
+            raise ModelError(
+                f"TensorRT engines such as {files[kind]} cannot be run yet; choose another runner."
+            )
+        half = name in HALF and self.dtype != torch.float32
+        path = files["onnx"]
+        cache = path.parent / "onnxruntime_tensorrt"
+        return OnnxRunner(
+            path,
+            device=self.device,
+            providers=tensorrt_providers(self.device, half=half, cache=cache),
+        )
+
+    def _pytorch(self, name: str, path: Path) -> TorchRunner[nn.Module]:
+        part, prefix = _WRAPPED.get(name, ("", ""))
+        on_cpu = self.device.type == "cpu"
+        half = self.dtype != torch.float32 and name in (HALF_ON_CPU if on_cpu else HALF)
+
+        def finish(network: nn.Module) -> nn.Module:
+            # Measured on the CPU only; a GPU gets the networks as published, which take whole batches.
+            used = faster(network) if on_cpu else network
+            return used.to(self.dtype) if half and on_cpu else used
+
+        return TorchRunner(
+            lambda: create(name),
+            path,
+            part=part,
+            prefix=prefix,
+            device=self.device,
+            output=OUTPUTS[name][0],
+            finish=finish,
+            autocast=self.dtype if half and not on_cpu else None,
+            compile=None if name in _NOT_COMPILED else self._compiler,
+        )
+
+    def _onnx(self, path: Path) -> OnnxRunner:
+        providers = providers_for(self.device)
+        return OnnxRunner(
+            path,
+            threads=torch.get_num_threads(),
+            device=self.device if providers else torch.device("cpu"),
+            providers=providers,
+        )

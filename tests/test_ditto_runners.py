@@ -1,0 +1,208 @@
+"""Ditto gives the same on every runner and says clearly what it cannot run on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from helpers.ditto_release import use_small_networks, write_release
+from helpers.onnx_release import write_onnx_release
+from torch import Tensor
+
+from ditto_core.data import Audio, MotionOptions
+from ditto_core.demo import PORTRAIT
+from ditto_core.ditto.engine import DittoEngine
+from ditto_core.ditto.runners import NETWORKS
+from ditto_core.engines import load_engine, shared_engine
+from ditto_core.errors import InputError, ModelError
+from ditto_core.host import Host
+from ditto_core.media.images import read_image
+from ditto_core.media.source import as_source
+from ditto_core.models.execution import Execution
+from ditto_core.models.runners import OnnxRunner
+from ditto_core.models.torch_runner import TorchRunner
+from ditto_core.talking_head import TalkOptions, render
+
+
+class FolderHost(Host):
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.heard: list[str] = []
+
+    def model_folders(self) -> list[Path]:
+        return [self.folder]
+
+    def notice(self, message: str) -> None:
+        self.heard.append(message)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A release with PyTorch's and ONNX's files of the same networks."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_small_networks(patch)
+        yield write_onnx_release(write_release(tmp_path_factory.mktemp("release")))
+
+
+@pytest.fixture
+def own(both: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(both, tmp_path / "own"))
+
+
+@pytest.fixture
+def onnx_only(own: Path) -> Path:
+    shutil.rmtree(own / "ditto_pytorch")
+    (own / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl").unlink()
+    return own
+
+
+def ditto(folder: Path, **execution: Any) -> DittoEngine:
+    engine = load_engine("ditto", FolderHost(folder), execution=Execution(**execution))
+    assert isinstance(engine, DittoEngine)
+    return engine
+
+
+def picture() -> np.ndarray:
+    return cv2.resize(read_image(PORTRAIT).numpy(), (256, 256), interpolation=cv2.INTER_AREA)
+
+
+def frames_of(engine: DittoEngine, count: int = 3) -> Tensor:
+    samples = 0.1 * torch.randn(1, 640 * count, generator=torch.Generator().manual_seed(1))
+    options = TalkOptions(motion=MotionOptions(sampling_timesteps=4))
+    return render(engine, as_source(picture()), Audio(samples, 16000), options, Host()).images[:]
+
+
+def close(a: Tensor, b: Tensor) -> None:
+    difference = (a.int() - b.int()).abs()
+    assert difference.max() <= 1
+    assert (difference > 0).float().mean() < 0.01
+
+
+def test_pytorchs_files_are_taken_first_and_onnxs_where_they_are_missing(own: Path) -> None:
+    (own / "ditto_pytorch" / "models" / "decoder.pth").unlink()
+    kinds = ditto(own).networks.kinds
+    assert kinds == {**dict.fromkeys(NETWORKS, "pytorch"), "decoder": "onnx", "hubert": "onnx"}
+
+
+def test_the_onnx_release_alone_renders_what_pytorch_renders(onnx_only: Path, both: Path) -> None:
+    engine = ditto(onnx_only)
+    assert set(engine.networks.kinds.values()) == {"onnx"}
+    close(frames_of(engine), frames_of(ditto(both, runner="pytorch")))
+
+
+def test_auto_takes_ditto_with_the_onnx_release_alone(onnx_only: Path) -> None:
+    host = FolderHost(onnx_only)
+    assert load_engine("auto", host).name == "ditto"
+    assert "ditto_onnx" in host.heard[0]
+
+
+def test_single_networks_run_on_another_runner(both: Path) -> None:
+    engine = ditto(both, networks={"warp_network": "onnx", "lmdm": "onnx"})
+    runners = engine.networks.runners
+    assert isinstance(runners["warp_network"], OnnxRunner)
+    assert isinstance(runners["decoder"], TorchRunner)
+    close(frames_of(engine), frames_of(ditto(both)))
+
+
+def test_the_onnx_folder_is_a_data_root(both: Path) -> None:
+    host = FolderHost(both / "nothing")
+    engine = load_engine("ditto", host, data_root=both / "ditto_onnx")
+    assert isinstance(engine, DittoEngine)
+    assert engine.networks.kinds["decoder"] == "onnx"
+    assert engine.networks.files["hubert"] == both / "ditto_onnx" / "hubert.onnx"
+
+
+def test_the_warp_file_that_needs_no_plugin_is_preferred(onnx_only: Path) -> None:
+    folder = onnx_only / "ditto_onnx"
+    shutil.copy(folder / "warp_network.onnx", folder / "warp_network_ori.onnx")
+    assert ditto(onnx_only).networks.files["warp_network"] == folder / "warp_network_ori.onnx"
+
+
+def test_a_runner_without_its_file_is_named(onnx_only: Path) -> None:
+    with pytest.raises(ModelError, match=r"appearance_extractor is to run on pytorch.*only .*\.onnx"):
+        ditto(onnx_only, runner="pytorch")
+
+
+@pytest.mark.parametrize(
+    ("execution", "error", "words"),
+    [
+        ({"runner": "tensorrt"}, InputError, "needs an NVIDIA GPU"),
+        ({"precision": "fp16"}, InputError, "fp16 is for GPUs"),
+        ({"compile": "graphs"}, InputError, "compile is for CUDA GPUs"),
+        ({"runner": "torch"}, InputError, "runner is 'torch'; choose one of auto, pytorch"),
+        ({"precision": "int8"}, InputError, "precision is 'int8'"),
+        ({"networks": {"decoder": "gpu"}}, InputError, "the runner of decoder is 'gpu'"),
+        ({"networks": {"decodr": "onnx"}}, InputError, "no network 'decodr'"),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    execution: dict[str, Any], error: type[Exception], words: str, both: Path
+) -> None:
+    with pytest.raises(error, match=words):
+        ditto(both, **execution)
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "words"),
+    [
+        ("warp_network", "decoder", "takes feature instead of feature_3d"),
+        ("appearance_extractor", "motion_extractor", "gives pitch, yaw, .* instead of pred"),
+        ("decoder", None, "cannot be loaded"),
+    ],
+)
+def test_the_file_of_another_network_is_named(
+    name: str, other: str | None, words: str, onnx_only: Path
+) -> None:
+    path = onnx_only / "ditto_onnx" / f"{name}.onnx"
+    if other is None:
+        path.write_bytes(path.read_bytes()[:-500])
+    else:
+        shutil.copy(path.with_name(f"{other}.onnx"), path)
+    with pytest.raises(ModelError, match=words) as caught:
+        frames_of(ditto(onnx_only))
+    assert str(path) in str(caught.value)
+
+
+def test_bf16_on_the_cpu_is_the_decoders_only(both: Path) -> None:
+    engine = ditto(both, precision="bf16")
+    types = {
+        name: next(runner.module.parameters()).dtype
+        for name, runner in engine.networks.runners.items()
+        if isinstance(runner, TorchRunner)
+    }
+    assert types.pop("decoder") == torch.bfloat16
+    assert set(types.values()) == {torch.float32}
+    # The stand-in takes its input as it comes; the real one turns it into its own precision.
+    feature = torch.randn(1, 256, 64, 64).bfloat16()
+    assert engine.networks.value("decoder", feature=feature).dtype == torch.float32
+
+
+def test_the_same_engine_is_shared_until_something_changes(own: Path) -> None:
+    host = FolderHost(own)
+    first = shared_engine("ditto", host)
+    assert shared_engine("ditto", host) is first
+    assert shared_engine("auto", host) is first
+    assert host.heard  # `auto` says what it took each time
+
+    other = shared_engine("ditto", host, Execution(precision="bf16"))
+    assert other is not first
+    (own / "ditto_pytorch" / "models" / "decoder.pth").touch()
+    assert shared_engine("ditto", host, Execution(precision="bf16")) is not other
+    with pytest.raises(ModelError, match="Missing"):
+        shared_engine("ditto", FolderHost(own / "nothing"))
+
+
+def test_a_loaded_network_tells_the_memory_it_holds(both: Path) -> None:
+    runner = ditto(both).networks.runners["decoder"]
+    assert isinstance(runner, TorchRunner)
+    assert runner.nbytes == runner.path.stat().st_size
+    parameters = list(runner.module.parameters())
+    assert runner.nbytes == sum(4 * parameter.numel() for parameter in parameters)
+    runner.release()
+    assert runner.nbytes == sum(4 * parameter.numel() for parameter in parameters)
