@@ -7,6 +7,7 @@ until they leave the pack. Every stage output names the engine that made it.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -28,6 +29,7 @@ FadeTarget = Literal["", "d0", "s"]
 BlendMode = Literal["blend", "replace", "strong", "weak", "custom"]
 CustomFormula = Literal["opacity", "published"]
 BLEND_MODES: tuple[BlendMode, ...] = get_args(BlendMode)
+LARGEST_SEED = 2**64 - 1
 
 EmotionLabel: TypeAlias = str | SupportsIndex
 EmotionMixture: TypeAlias = EmotionLabel | Sequence[EmotionLabel]
@@ -127,14 +129,15 @@ class AvatarOptions:
 
 @dataclass(frozen=True)
 class MotionOptions:
-    """How motion is drawn from speech. The same seed gives the same motion on every device.
+    """How motion is drawn from speech. The same seed, 0 to 2**64 - 1, gives the same motion on every device.
 
     Ditto only: sampling_timesteps: steps of diffusion. overlap_v2: frames shared by two windows of 80.
     smo_k_d: frames over which head motion is averaged, 1 for none. emo: the emotion, None for the
     configuration's. eye_f0_mode: the eyes that motion is drawn for stay as in the first frame.
     reference_character: draw motion for the configuration's reference face, as published, not for the
     source's own. delta_eye_open_n: frames between blinks, 0 at random, a list used over and over.
-    blink_rate: blinks a minute instead, in clips of any length.
+    blink_rate: blinks a minute instead, in clips of any length. blink_times: seconds at which blinks begin,
+    instead of all that.
     """
 
     seed: int = 0
@@ -148,8 +151,13 @@ class MotionOptions:
     reference_character: bool = True
     delta_eye_open_n: BlinkGaps = 0
     blink_rate: float | None = None
+    blink_times: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", _seed(self.seed))  # a plain int is what chance takes
+        for seconds in self.blink_times or ():
+            if not 0 <= seconds < math.inf:
+                raise InputError(f"A blink is to begin at {seconds} seconds; it must be 0 or later.")
         if not 1 <= self.sampling_timesteps <= 1000:
             raise InputError(
                 f"sampling_timesteps is {self.sampling_timesteps}; it must be between 1 and 1000."
@@ -330,6 +338,16 @@ class Frames:
     @property
     def width(self) -> int:
         return self.images.shape[1]
+
+
+def _seed(value: SupportsIndex) -> int:
+    try:
+        seed = operator.index(value)
+    except TypeError:
+        seed = -1
+    if not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"The seed is {value!r}; it must be a whole number from 0 to {LARGEST_SEED}.")
+    return seed
 
 
 def as_fps(value: float | str | Fraction) -> Fraction:

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, get_args
 from .controls.control import Controls
 from .controls.curve import Curve
 from .controls.parts import EmotionSchedule, Expression, Eyes, HeadPose
-from .controls.text import parse_emotion_schedule, parse_emotions, parse_gains, parse_parts
+from .controls.text import parse_emotion_schedule, parse_emotions, parse_gains, parse_parts, parse_seconds
 from .data import (
     BLEND_MODES,
     CustomFormula,
@@ -174,7 +174,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("avatar", "crop_do_rotate", boolean, "true|false", "turn the crop upright with the face"),
     ),
     "motion": (
-        Flag("motion", "seed", int, "N", "the same seed gives the same motion"),
+        Flag("motion", "seed", int, "N", "the same seed, 0 to 2**64-1, gives the same motion"),
         Flag("motion", "fps", as_fps, "N", "frames a second of the result"),
         Flag("motion", "blinks", boolean, "true|false", "let the eyes blink"),
         Flag("stitch", "mouth_amount", float, "X", "how far the mouth moves, 0..2"),
@@ -182,6 +182,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("stitch", "fade_in", int, "N", "frames in which motion begins, -1 for none"),
         Flag("stitch", "fade_out", int, "N", "frames in which motion ends, -1 for none"),
         Flag("motion", "blink_rate", or_auto(number(float, 0, 120)), "X", "blinks a minute"),
+        Flag("motion", "blink_times", or_auto(said(parse_seconds)), "X,...", "seconds at which blinks begin"),
         Flag("stitch", "ctrl_info", json_file, "FILE", "controls of single frames, as JSON"),
         Flag(
             "stitch", "overall_ctrl_info", or_auto(said(parse_gains)), "KEY:X,...", "controls of all others"

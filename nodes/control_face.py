@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.controls.curve import Curve, Moment
 from ..ditto_core.controls.parts import Blinks, Emotion, EmotionSchedule, Expression, Eyes, EyeSource
-from ..ditto_core.controls.text import parse_emotion_schedule, parse_gaps
+from ..ditto_core.controls.text import parse_emotion_schedule, parse_gaps, parse_seconds
 from ..ditto_core.ditto.emotion import EMOTIONS
 from .control_inputs import (
     BETWEEN,
@@ -216,7 +216,7 @@ class DittoEyes(io.ComfyNode):
 
 
 class DittoBlinks(io.ComfyNode):
-    """How often the eyes blink."""
+    """How often the eyes blink, or when."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -224,9 +224,9 @@ class DittoBlinks(io.ComfyNode):
             node_id="DittoBlinks",
             display_name="Ditto Blinks",
             category="Ditto/Controls",
-            description="How often the eyes blink, also in clips under six seconds, to which the published "
-            "schedule gives no blink. Lite honours the rate. A clip of a person blinks as it did, unless "
-            "its eyes are driven.",
+            description="How often the eyes blink, or when, also in clips under six seconds, to which the "
+            "published schedule gives no blink. Lite honours rate and times. A clip of a person blinks as it "
+            "did, unless its eyes are driven.",
             inputs=[
                 io.Float.Input(
                     "per_minute",
@@ -242,11 +242,18 @@ class DittoBlinks(io.ComfyNode):
                     tooltip="Instead of the rate: frames (25 a second) with open eyes before each blink, "
                     "used in turn, such as 50, 80 (delta_eye_open_n). Ditto only.",
                 ),
+                io.String.Input(
+                    "times",
+                    default="",
+                    tooltip="Instead of rate and gaps: seconds at which a blink begins, such as 0.5, 2, 3.2.",
+                ),
                 controls_input(),
             ],
             outputs=[controls_output()],
         )
 
     @classmethod
-    def execute(cls, per_minute: float, gaps: str, controls: Controls = NO_CONTROLS) -> io.NodeOutput:
-        return io.NodeOutput(controls.plus(Blinks(per_minute, parse_gaps(gaps))))
+    def execute(
+        cls, per_minute: float, gaps: str, times: str, controls: Controls = NO_CONTROLS
+    ) -> io.NodeOutput:
+        return io.NodeOutput(controls.plus(Blinks(per_minute, parse_gaps(gaps), parse_seconds(times))))

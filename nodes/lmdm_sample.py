@@ -6,14 +6,13 @@ from comfy_api.latest import io
 
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.controls.curve import Clip
-from ..ditto_core.data import Avatar, MotionOptions, SpeechFeatures, as_fps
+from ..ditto_core.data import LARGEST_SEED, Avatar, MotionOptions, SpeechFeatures, as_fps
 from ..ditto_core.ditto.emotion import EMOTIONS
 from ..ditto_core.engine import common_engine
 from .comfy_host import ComfyHost
 from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
 from .sockets import AvatarSocket, ControlsSocket, MotionSocket, SpeechSocket
 
-MAX_SEED = 0xFFFF_FFFF_FFFF_FFFF
 SEED_TOOLTIP = "The same seed gives the same head motion and blinks, on every device."
 BLINKS_TOOLTIP = "Let a portrait blink."
 EMO: dict[str, int | None] = {
@@ -39,7 +38,7 @@ class DittoLMDMSample(io.ComfyNode):
                     "seed",
                     default=MotionOptions.seed,
                     min=0,
-                    max=MAX_SEED,
+                    max=LARGEST_SEED,
                     control_after_generate=True,
                     tooltip=SEED_TOOLTIP,
                 ),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from comfy_api.latest import Input, InputImpl, io
 
 from ..ditto_core.controls.control import Controls
-from ..ditto_core.data import AvatarOptions, MotionOptions, StitchOptions
+from ..ditto_core.data import LARGEST_SEED, AvatarOptions, MotionOptions, StitchOptions
 from ..ditto_core.engines import AUTO, ENGINE_NAMES, engine_state, load_engine
 from ..ditto_core.media.writer import VideoOptions, write_video
 from ..ditto_core.talking_head import TalkOptions, render
 from .comfy_host import ComfyHost, ModelFolders, new_temporary_video
 from .frames_to_video import CRF_TOOLTIP
 from .inputs import NO_CONTROLS, audio_from, source_from
-from .lmdm_sample import BLINKS_TOOLTIP, MAX_SEED, SEED_TOOLTIP
+from .lmdm_sample import BLINKS_TOOLTIP, SEED_TOOLTIP
 from .load_avatar import MAX_SIZE_TOOLTIP, SOURCE_TOOLTIP
 from .load_engine import ENGINE_TOOLTIP
 from .motion_stitch import HEAD_TOOLTIP, MOUTH_TOOLTIP
@@ -37,7 +37,7 @@ class DittoTalkingHead(io.ComfyNode):
                     "seed",
                     default=MotionOptions.seed,
                     min=0,
-                    max=MAX_SEED,
+                    max=LARGEST_SEED,
                     control_after_generate=True,
                     tooltip=SEED_TOOLTIP,
                 ),

@@ -241,6 +241,13 @@ class TestStitching:
         assert Blinks(gaps=(50, 80)).motion(MotionOptions(blink_rate=9), CLIP).delta_eye_open_n == (50, 80)
         assert Blinks().motion(MotionOptions(), CLIP) == MotionOptions()
 
+    def test_of_two_controls_of_blinks_the_later_counts(self) -> None:
+        timed = Blinks(per_minute=15, times=(0.5, 2)).motion(MotionOptions(blinks=False), CLIP)
+        assert (timed.blinks, timed.blink_times) == (True, (0.5, 2))
+        assert Blinks(per_minute=9).motion(timed, CLIP).blink_times is None
+        assert Blinks(gaps=(50,)).motion(timed, CLIP).blink_times is None
+        assert Blinks().motion(timed, CLIP) == timed
+
 
 class TestPresets:
     def test_the_documented_numbers(self) -> None:

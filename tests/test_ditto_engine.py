@@ -264,6 +264,10 @@ def test_impossible_options_are_refused(make: Callable[[], Any], words: str):
         ({"sampling_timesteps": 0}, "sampling_timesteps is 0"),
         ({"delta_eye_open_n": 0.1}, "delta_eye_open_n is 0.1"),
         ({"blink_rate": -1.0}, "blink rate is -1"),
+        ({"blink_times": (1, float("nan"))}, "begin at nan seconds"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": 2**64}, "whole number from 0 to 18446744073709551615"),
+        ({"seed": None}, "seed is None"),
     ],
 )
 def test_impossible_motion_is_refused(
@@ -390,7 +394,7 @@ def test_other_frame_rates_show_the_same_motion(engine: DittoEngine, person: Dit
 
 
 def test_the_seed_decides(engine: DittoEngine, person: DittoAvatar):
-    first, again, other = (drawn(engine, person, seed=seed).values for seed in (5, 5, 6))
+    first, again, other = (drawn(engine, person, seed=seed).values for seed in (5, np.int64(5), 6))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 
@@ -429,6 +433,10 @@ def test_blinks_come_from_the_configured_table(engine: DittoEngine, person: Ditt
     often = drawn(engine, person, 2.0, blink_rate=60.0).eyes
     assert often is not None
     assert not torch.equal(often, table[:1].expand(50, -1))
+    timed = drawn(engine, person, 2.0, blink_times=(0.4, 1.4), blink_rate=60.0).eyes
+    assert timed is not None
+    open_eyes = table[:1].expand(10, -1)
+    assert torch.equal(timed, torch.cat([open_eyes, table, open_eyes, table]))
 
 
 # Stitching

@@ -12,7 +12,7 @@ from helpers.golden import Golden, assert_relative, assert_within, table
 from helpers.seeded_weights import fill_
 from torch import Tensor
 
-from ditto_core.ditto.blinks import blink_rows, blink_starts, blinks_at_rate
+from ditto_core.ditto.blinks import blink_rows, blink_starts, blinks_at, blinks_at_rate
 from ditto_core.ditto.controls import Controls, fade_alphas, read_controls
 from ditto_core.ditto.motion import WIDTHS, FaceInfo, MotionInfo, degrees
 from ditto_core.ditto.networks.stitch_network import StitchNetwork
@@ -180,6 +180,12 @@ def test_blinks_at_a_rate_come_in_short_clips_too_and_about_as_often_as_asked():
     assert 350 < len(starts) < 450
     assert min(np.diff(starts)) >= 15
     assert blinks_at_rate(3000, 15, 0, Random(0)) == []
+
+
+def test_blinks_at_given_times_come_one_after_the_other():
+    assert blinks_at(50, 15, (1, 0.2, 9)) == [5, 25]
+    assert blinks_at(50, 15, (0.2, 0.3, 1)) == [5, 20, 35]
+    assert blinks_at(50, 15, ()) == []
 
 
 def test_a_blink_may_be_cut_by_the_clip():

@@ -158,6 +158,12 @@ def test_blinks_at_a_rate(per_minute: float, least: int, most: int) -> None:
     assert least <= int((shut[1:] & ~shut[:-1]).sum()) <= most
 
 
+def test_blinks_at_given_times_in_a_short_clip() -> None:
+    lids = sample(rows_of(("AA", 300)), 75, Fraction(25), 0, True, 30, (0.4, 2))[:, COLUMN["blink_left"]]
+    assert lids.nonzero()[:, 0].tolist() == [*range(10, 18), *range(50, 58)]
+    assert lids[12] == lids[52] == 1
+
+
 def test_blinks_can_be_left_to_the_person() -> None:
     with_blinks = moved(rows_of(("AA", 900)))
     without = sample(rows_of(("AA", 900)), 225, FPS, 0, False)

@@ -119,6 +119,7 @@ class TestControls:
             ("DittoEmotionSchedule", {"schedule": "0: joy"}, "no emotion 'joy'"),
             ("DittoEmotionSchedule", {"schedule": " "}, "empty"),
             ("DittoBlinks", {"gaps": "often"}, "whole numbers"),
+            ("DittoBlinks", {"times": "soon"}, "must be seconds"),
             ("DittoEyes", {"source": "mine"}, "choose one of"),
             ("DittoFade", {"parts": "nose"}, "choose one of"),
             ("DittoPreset", {"preset": "Best"}, "choose one of Maximum Quality"),

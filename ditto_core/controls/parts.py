@@ -167,12 +167,17 @@ class Eyes(Control):
 
 @dataclass(frozen=True)
 class Blinks(Control):
-    """How often the eyes blink: a rate a minute (0 never), or gaps in frames at 25 a second, used in turn."""
+    """When the eyes blink: at a rate a minute (0 never), after gaps in frames at 25 a second, used in turn,
+    or at certain seconds. The last of these that is given counts."""
 
     per_minute: float | None = None
     gaps: tuple[int, ...] = ()
+    times: tuple[float, ...] = ()
 
     def motion(self, options: MotionOptions, clip: Clip) -> MotionOptions:  # noqa: ARG002
+        if self.times:
+            return replace(options, blinks=True, blink_times=self.times)
+        options = replace(options, blink_times=None) if self.gaps or self.per_minute is not None else options
         if self.gaps:
             return replace(options, blinks=True, blink_rate=None, delta_eye_open_n=self.gaps)
         if self.per_minute is None:

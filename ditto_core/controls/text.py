@@ -1,4 +1,4 @@
-"""Controls written as text: emotions, parts of motion with factors, gaps, and JSON of single frames."""
+"""Controls written as text: emotions, parts of motion with factors, gaps, times, JSON of single frames."""
 
 from __future__ import annotations
 
@@ -53,6 +53,14 @@ def parse_gaps(text: str) -> tuple[int, ...]:
         return tuple(int(gap) for gap in split(text))
     except ValueError as error:
         raise InputError(f"The gaps {text!r} must be whole numbers of frames, such as 50, 80.") from error
+
+
+def parse_seconds(text: str) -> tuple[float, ...]:
+    """`0.5, 2, 3.2`: seconds, with or without an s behind them."""
+    try:
+        return tuple(float(second.removesuffix("s")) for second in split(text))
+    except ValueError as error:
+        raise InputError(f"The times {text!r} must be seconds, such as 0.5, 2, 3.2.") from error
 
 
 def parse_frames(text: str) -> ControlInfo:

@@ -54,6 +54,15 @@ def blinks_at_rate(count: int, length: int, per_minute: float, random: Random, f
     return starts
 
 
+def blinks_at(count: int, length: int, seconds: Sequence[float], fps: float = 25) -> list[int]:
+    """Start frames of blinks at these seconds; one that would begin during another follows it."""
+    starts: list[int] = []
+    for second in sorted(seconds):
+        frame = round(second * fps)
+        starts.append(max(frame, starts[-1] + length) if starts else frame)
+    return [start for start in starts if start < count]
+
+
 def blink_rows(count: int, length: int, starts: Sequence[int]) -> Tensor:
     """Which row of a blink table of `length` rows each of `count` frames shows, (count,) int64.
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data import Motion, MotionOptions
-from .blinks import blink_rows, blink_starts, blinks_at_rate
+from .blinks import blink_rows, blink_starts, blinks_at, blinks_at_rate
 from .condition import Character, Conditioner
 from .config import DittoConfig
 from .emotion import emotion_table
@@ -118,15 +118,17 @@ def blink_offsets(table: Tensor | None, count: int, options: MotionOptions) -> T
     moves the eyes, unless they are to be still."""
     if table is None:
         return None if options.blinks else torch.zeros(count, 3 * POINTS)
-    starts: list[int] = []
-    if options.blinks:
-        random = Random(options.seed)
-        starts = (
-            blink_starts(count, len(table), options.delta_eye_open_n, random)
-            if options.blink_rate is None
-            else blinks_at_rate(count, len(table), options.blink_rate, random)
-        )
+    starts = _blink_starts(count, len(table), options) if options.blinks else []
     return table[blink_rows(count, len(table), starts)]
+
+
+def _blink_starts(count: int, length: int, options: MotionOptions) -> list[int]:
+    random = Random(options.seed)
+    if options.blink_times is not None:
+        return blinks_at(count, length, options.blink_times)
+    if options.blink_rate is not None:
+        return blinks_at_rate(count, length, options.blink_rate, random)
+    return blink_starts(count, length, options.delta_eye_open_n, random)
 
 
 def at_rate(rows: Tensor, fps: Fraction, count: int) -> Tensor:

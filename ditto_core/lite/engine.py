@@ -89,7 +89,13 @@ class LiteEngine(Engine):
         host.check_interrupted()
         count = speech.audio.frame_count(options.fps)
         values = speech_motion.sample(
-            speech.values, count, options.fps, options.seed, options.blinks, options.blink_rate
+            speech.values,
+            count,
+            options.fps,
+            options.seed,
+            options.blinks,
+            options.blink_rate,
+            options.blink_times,
         )
         return Motion(self, values, options.fps, CHANNELS, speech.audio)
 

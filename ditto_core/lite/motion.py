@@ -7,6 +7,7 @@ Time constants are standard deviations of Gaussians in rows (10 ms).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from fractions import Fraction
 
 import torch
@@ -51,13 +52,14 @@ def sample(
     seed: int,
     blinks: bool,
     blinks_per_minute: float | None = None,
+    blink_times: Sequence[float] | None = None,
 ) -> Tensor:
     """Motion of face and head for every frame.
 
     rows: float32 (M, 18) at 100 Hz from `VisemeEncoder.encode`. Returns float32 (frame_count, 15) in the
     columns of `coefficients.CHANNELS`; frame i is the face at (i + 0.5) / fps seconds. The mouth follows
     speech alone; head, brows and blinks also depend on `seed`, always in the same way.
-    blinks_per_minute: None for about 19.
+    blinks_per_minute: None for about 19. blink_times: seconds at which blinks begin, instead.
     Raises an `InputError` when there are no rows or no frames.
     """
     if len(rows) == 0 or frame_count < 1:
@@ -70,7 +72,9 @@ def sample(
     for name, curve in _head(rows, times, seed).items():
         motion[:, COLUMN[name]] += curve
     if blinks:
-        lids = _blinks(times, seed, blinks_per_minute).float()
+        pace = 1.0 if blinks_per_minute is None else blinks_per_minute / USUAL_RATE
+        drawn = _blink_starts(float(times[-1]), _generator(seed, "blink"), pace)
+        lids = _blinks(times, drawn if blink_times is None else blink_times).float()
         motion[:, COLUMN["blink_left"]] = motion[:, COLUMN["blink_right"]] = lids
     return motion
 
@@ -177,18 +181,18 @@ USUAL_RATE = 19.0
 """Blinks a minute of the drawn gaps."""
 
 
-def _blinks(times: Tensor, seed: int, per_minute: float | None) -> Tensor:
-    """Lids closed, 0..1: every few seconds 90 ms to close, 50 ms shut, 160 ms to open, sometimes twice."""
+def _blinks(times: Tensor, starts: Sequence[float]) -> Tensor:
+    """Lids closed, 0..1: from each of the starts on 90 ms to close, 50 ms shut, 160 ms to open."""
     closed = torch.zeros_like(times)
-    pace = 1.0 if per_minute is None else per_minute / USUAL_RATE
-    for start in _blink_starts(float(times[-1]), _generator(seed, "blink"), pace):
+    for start in starts:
         since = times - start
         closed = closed.maximum(ramp(since / 0.09) * ramp((0.30 - since) / 0.16))
     return closed
 
 
 def _blink_starts(until: float, generator: torch.Generator, pace: float) -> list[float]:
-    """Seconds at which a blink begins; gaps are log-normal: at a pace of 1 median 3.2 s, 1.2 to 7 s."""
+    """Seconds at which a blink begins, sometimes twice in a row; gaps are log-normal: at a pace of 1 median
+    3.2 s, 1.2 to 7 s."""
     starts: list[float] = []
     if pace <= 0:
         return starts
