@@ -324,12 +324,29 @@ class FaceCrops:
 
 
 @dataclass(frozen=True)
+class RenderedRegion:
+    """Where finished pictures show a rendered face.
+
+    weight: (h, w) float32 in 0..1, how much of the rendered crop is shown; its shape is the crop's. to_frame:
+    (N, 3, 3) from the crop's pixels to the frame's. shown: (N,) bool, false where the frame stayed as it was.
+    """
+
+    weight: Tensor
+    to_frame: Tensor
+    shown: Tensor
+
+
+@dataclass(frozen=True)
 class Frames:
-    """Finished pictures: lazy RGB uint8 (N, H, W, 3) at `fps`, with the sound they belong to."""
+    """Finished pictures: lazy RGB uint8 (N, H, W, 3) at `fps`, with the sound they belong to.
+
+    rendered: where they show a rendered face, when that is known.
+    """
 
     images: LazySequence
     fps: Fraction
     audio: Audio | None = None
+    rendered: RenderedRegion | None = None
 
     @property
     def height(self) -> int:

@@ -60,6 +60,10 @@ class Host:
             return [Path(chosen)]
         return [(comfyui_folder() or Path()) / "models" / "ditto"]
 
+    def shared_folders(self, kind: str) -> list[Path]:  # noqa: ARG002
+        """Folders of models that other programs use too, such as `upscale_models`, best first."""
+        return []
+
     def manage(self, model: Releasable) -> None:
         """Hand a loaded model to the host, which may call its `release` when memory is short."""
 

@@ -38,6 +38,10 @@ class ModelFolders(Host):
     def model_folders(self) -> list[Path]:
         return [Path(folder) for folder in folder_paths.get_folder_paths(MODEL_FOLDER)]
 
+    def shared_folders(self, kind: str) -> list[Path]:
+        known = kind in folder_paths.folder_names_and_paths
+        return [Path(folder) for folder in folder_paths.get_folder_paths(kind)] if known else []
+
 
 class ComfyHost(ModelFolders):
     """One node's view of ComfyUI while it executes."""

@@ -1,4 +1,5 @@
-"""Lays a face crop on its frame: exactly by whole pixels, otherwise with the published rounding."""
+"""Lays a face crop on its frame, exactly by whole pixels, otherwise with the published rounding; or adds to a
+frame what changed in a crop."""
 
 from __future__ import annotations
 
@@ -32,6 +33,21 @@ def lay_on(picture: Picture, face: Picture | Weights, weight: Weights, to_origin
         _blend_at(picture, face, weight, offset)
     else:
         _blend_warped(picture, face, weight, to_original)
+
+
+def add_on(picture: Picture, change: Weights, to_original: Weights, limit: Weights | None = None) -> None:
+    """Add a crop's change (h, w, 3), in levels of 255, to a picture in place, times `limit` (H, W) if given.
+
+    Unlike a crop that is laid on, a change of 0 leaves the picture's own bytes as they are.
+    """
+    rows, columns = _covered(to_original, change.shape, picture.shape)
+    part: Picture = picture[rows, columns]
+    if part.size == 0:
+        return
+    moved = warp(change, to_original, rows, columns)
+    if limit is not None:
+        moved *= limit[rows, columns, None]
+    part[:] = np.clip(np.rint(part + moved), 0, 255).astype(np.uint8)
 
 
 def warp(values: Weights, to_original: Weights, rows: slice, columns: slice) -> Weights:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import BlendOptions, FaceCrops, Frames
+from ..data import BlendOptions, FaceCrops, Frames, RenderedRegion
 from ..sequences import ComputedSequence, GatheredSequence, LazySequence
 from .composite import Weights, lay_on, warp
 from .masks import blend_mask, feathered_border
@@ -33,7 +33,16 @@ def put_back(crops: FaceCrops, options: BlendOptions | None = None) -> Frames:
         return pictures
 
     images = ComputedSequence(compute, len(crops.images), originals.shape, torch.uint8)
-    return Frames(images, keypoints.motion.fps, keypoints.motion.audio)
+    rendered = rendered_region(weight, crops.crop_to_original, keypoints.source_index, crops.absent)
+    return Frames(images, keypoints.motion.fps, keypoints.motion.audio, rendered)
+
+
+def rendered_region(
+    weight: Weights, crop_to_original: Tensor, source_index: Tensor, absent: frozenset[int]
+) -> RenderedRegion:
+    """Where the output frames that show these source frames show a crop of this weight (h, w)."""
+    shown = torch.tensor([int(frame) not in absent for frame in source_index], dtype=torch.bool)
+    return RenderedRegion(torch.from_numpy(weight), crop_to_original[source_index], shown)
 
 
 def crop_weight(crops: FaceCrops, options: BlendOptions) -> Weights:

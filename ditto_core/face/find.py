@@ -113,8 +113,11 @@ class FaceFinder:
     def near(self, picture: Picture, face: Face) -> list[Face]:
         """Faces in the surroundings of where one was known, from left to right."""
         region = landmark_region(face.landmarks)
-        wide = Region(region.x, region.y, 2 * region.side, region.angle)
-        faces = self._placed(picture, self.detector.look(picture, wide))
+        return self.within(picture, Region(region.x, region.y, 2 * region.side, region.angle))
+
+    def within(self, picture: Picture, region: Region) -> list[Face]:
+        """Faces in one region of a picture, from left to right."""
+        faces = self._placed(picture, self.detector.look(picture, region))
         return sorted(faces, key=lambda face: face.centre[0])
 
     def place(self, picture: Picture, region: Region) -> Face | None:

@@ -1,0 +1,114 @@
+"""Which files super-resolution uses: found in our own folder and in those ComfyUI's users have already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import InputError, ModelError
+from ..host import Host
+from .restorers import Kind, Restorer
+from .superres_plan import Method, SuperResOptions
+
+OUR_FOLDER = "superres"
+SHARED_FOLDERS = ("facerestore_models", "upscale_models")
+SUFFIXES = (".pth", ".safetensors", ".pt", ".ckpt")
+
+PUBLISHED: dict[Kind, tuple[str, ...]] = {
+    "GFPGAN": ("GFPGANv1.4", "GFPGANv1.3"),
+    "CodeFormer": ("codeformer", "codeformer-v0.1.0"),
+    "RestoreFormer": ("RestoreFormer",),
+}
+"""The names of the published files without their ending, the best first."""
+
+DOWNLOADS: dict[Kind, str] = {"GFPGAN": "superres", "RestoreFormer": "superres", "CodeFormer": "codeformer"}
+"""What `python -m ditto_core download` calls them."""
+
+KINDS: dict[Method, tuple[Kind, ...]] = {
+    "GFPGAN": ("GFPGAN",),
+    "CodeFormer": ("CodeFormer",),
+    "both": ("GFPGAN", "CodeFormer"),
+    "RestoreFormer": ("RestoreFormer",),
+}
+"""The networks of each method, in their order."""
+
+CODEFORMER_LICENCE = (
+    "CodeFormer is used, as you chose. Its licence (S-Lab License 1.0) allows non-commercial use only."
+)
+
+
+def open_restorers(
+    options: SuperResOptions, host: Host, loaded: Restorer | None = None
+) -> tuple[Restorer, ...]:
+    """The networks of a method, loaded and in their order; none when super-resolution is off.
+
+    loaded: a network that is used instead of a method's own file; for the method `model`, the network.
+    Raises `ModelError` for files that are missing or something else.
+    """
+    if options.off:
+        return ()
+    if loaded is None and options.model is not None:
+        loaded = Restorer(options.model, host.device, options.precision)
+    chosen = tuple(_of_kinds(options, host, loaded)) if options.method != "model" else (_given(loaded),)
+    for restorer in chosen:
+        if restorer.kind == "CodeFormer":
+            host.notice(CODEFORMER_LICENCE)
+        host.manage(restorer)
+    return chosen
+
+
+def model_files(host: Host) -> dict[str, Path]:
+    """All files that may hold a network for super-resolution, by name; the first of a name counts."""
+    found: dict[str, Path] = {}
+    for folder in _folders(host):
+        files = folder.rglob("*") if folder.is_dir() else ()
+        for file in sorted(file for file in files if file.suffix.lower() in SUFFIXES):
+            found.setdefault(file.relative_to(folder).as_posix(), file)
+    return found
+
+
+def _of_kinds(options: SuperResOptions, host: Host, loaded: Restorer | None) -> Iterator[Restorer]:
+    kinds = KINDS[options.method]
+    if loaded is not None and loaded.kind not in kinds:
+        raise InputError(
+            f"{loaded.path.name} is a network of kind {loaded.kind}, which the super-resolution method "
+            f"{options.method} does not use. Choose the method model to use it."
+        )
+    for kind in kinds:
+        if loaded is not None and loaded.kind == kind:
+            yield loaded
+        else:
+            yield _checked(Restorer(_file_of(kind, host), host.device, options.precision), kind)
+
+
+def _given(loaded: Restorer | None) -> Restorer:
+    if loaded is None:
+        raise InputError("The super-resolution method model needs a model; name or connect one.")
+    return loaded
+
+
+def _checked(restorer: Restorer, kind: Kind) -> Restorer:
+    if restorer.kind != kind:
+        raise ModelError(
+            f"{restorer.path} is no network of kind {kind} but one of kind {restorer.kind}. "
+            f"Get the published file with `python -m ditto_core download {DOWNLOADS[kind]}`."
+        )
+    return restorer
+
+
+def _file_of(kind: Kind, host: Host) -> Path:
+    wanted = [name.lower() for name in PUBLISHED[kind]]
+    files = {file.stem.lower(): file for file in reversed(model_files(host).values())}
+    for name in wanted:
+        if name in files:
+            return files[name]
+    places = ", ".join(str(folder) for folder in _folders(host))
+    raise ModelError(
+        f"Super-resolution with {kind} needs the file {PUBLISHED[kind][0]}.pth, which is in none of "
+        f"{places}. Get it with `python -m ditto_core download {DOWNLOADS[kind]}`, or put it there."
+    )
+
+
+def _folders(host: Host) -> list[Path]:
+    shared = [folder for kind in SHARED_FOLDERS for folder in host.shared_folders(kind)]
+    return [*(folder / OUR_FOLDER for folder in host.model_folders()), *shared]
