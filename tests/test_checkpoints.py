@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ditto_core.ditto.networks import create
 from ditto_core.errors import ModelError
-from ditto_core.models.checkpoints import TorchNetwork, fill, read_weights
+from ditto_core.models.checkpoints import fill, read_weights
+from ditto_core.models.torch_runner import TorchRunner
 
 
 class Small(nn.Module):
@@ -47,12 +48,12 @@ def test_a_state_dict_and_its_published_wrappings(tmp_path: Path):
 
 def test_a_network_gets_its_weights_once_and_again_after_release(tmp_path: Path):
     ours = weights()
-    network = TorchNetwork(Small, saved(tmp_path / "small.pth", ours))
+    network = TorchRunner(Small, saved(tmp_path / "small.pth", ours))
     module = network.module
     assert module is network.module
     assert not module.training
     assert torch.equal(module.linear.weight, ours["linear.weight"])
-    assert (network.name, network.nbytes) == ("small", (tmp_path / "small.pth").stat().st_size)
+    assert (network.name, network.nbytes) == ("small", sum(4 * value.numel() for value in ours.values()))
 
     network.release()
     again = network.module
@@ -62,7 +63,7 @@ def test_a_network_gets_its_weights_once_and_again_after_release(tmp_path: Path)
 
 def test_weights_of_half_precision_become_the_networks(tmp_path: Path):
     half = {name: value.half() for name, value in weights().items()}
-    network = TorchNetwork(Small, saved(tmp_path / "half.pth", half))
+    network = TorchRunner(Small, saved(tmp_path / "half.pth", half))
     assert network.module.linear.weight.dtype == torch.float32
 
 
@@ -129,6 +130,6 @@ def test_a_missing_file_or_part_is_named(tmp_path: Path):
 @pytest.mark.parametrize("name", ["stitch_network", "appearance_extractor"])
 def test_a_real_network_loads_as_it_was_saved(name: str, tmp_path: Path):
     original = fill_(create(name), f"ditto/{name}")
-    network = TorchNetwork(lambda: create(name), saved(tmp_path / f"{name}.pth", original.state_dict()))
+    network = TorchRunner(lambda: create(name), saved(tmp_path / f"{name}.pth", original.state_dict()))
     loaded = network.module.state_dict()
     assert all(torch.equal(loaded[key], value) for key, value in original.state_dict().items())
