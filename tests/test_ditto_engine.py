@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import av
 import cv2
@@ -564,6 +564,29 @@ def test_other_engines_outputs_are_refused(engine: DittoEngine, person: DittoAva
         lite.warp(points)
     with pytest.raises(EngineError, match="Ditto cannot go on"):
         engine.warp(replace(points, engine=lite))
+
+
+def test_drawing_motion_tells_and_may_be_stopped_at_every_step(engine: DittoEngine, person: DittoAvatar):
+    class Watched(Host):
+        told: ClassVar[list[tuple[int, int]]] = []
+        stop_at = 10**6
+
+        def progress(self, stage: str, done: int, total: int, preview: Tensor | None = None) -> None:
+            self.told.append((done, total))
+
+        def check_interrupted(self) -> None:
+            if len(self.told) >= self.stop_at:
+                raise Interrupted("stopped")
+
+    host, options = Watched(), MotionOptions(sampling_timesteps=4)
+    speech = engine.encode_speech(sound(4), Host())  # two windows
+    engine.sample_motion(person, speech, options, host)
+    assert host.told == [(step, 8) for step in range(9)]
+    host.told.clear()
+    host.stop_at = 2
+    with pytest.raises(Interrupted):
+        engine.sample_motion(person, speech, options, host)
+    assert host.told == [(0, 8), (1, 8)]
 
 
 def test_every_stage_stops_when_it_is_told_to(engine: DittoEngine, person: DittoAvatar, tmp_path: Path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,7 +20,7 @@ from .emotion import emotion_table
 from .motion import POINTS, WIDTHS, clip, to_vectors
 from .networks.lmdm import LMDM
 from .sampler import PublishedLMDM, sample, start_noise, step_noise
-from .windows import MotionStream, Progress, SampleWindow, WindowOptions, sample_offline
+from .windows import MotionStream, SampleWindow, WindowOptions, sample_offline
 
 FPS = Fraction(25)
 """Frames a second that motion is drawn at."""
@@ -48,14 +49,19 @@ def draw_motion(
     config: DittoConfig,
     options: MotionOptions,
     device: torch.device,
-    progress: Progress,
+    progress: Callable[[int, int], None],
 ) -> Tensor:
-    """Motion (N, 265) at 25 frames a second for speech features (N, 1024)."""
-    conditioner = _conditioner(character, config, options)
-    sample_window = _window_sampler(model, options, device, lambda: None)
+    """Motion (N, 265) at 25 frames a second for speech features (N, 1024).
+
+    progress: called with the steps of diffusion that are done and that there will be, before each of them and
+    at the end; raises to stop.
+    """
+    conditioner, windows = _conditioner(character, config, options), _windows(config, options)
+    done, total = itertools.count(), -(-len(speech) // windows.advance) * options.sampling_timesteps
+    sample_window = _window_sampler(model, options, device, lambda: progress(next(done), total))
     initial = to_vectors(character.motion)[0]
-    windows = _windows(config, options)
-    motion = sample_offline(conditioner.rows(speech, 0), sample_window, initial, windows, progress)
+    motion = sample_offline(conditioner.rows(speech, 0), sample_window, initial, windows)
+    progress(total, total)
     return motion if config.limits is None else clip(motion, config.limits)
 
 

@@ -24,13 +24,6 @@ HISTORY = 2 * FRAMES
 SampleWindow = Callable[[Tensor, Tensor], Tensor]
 """(condition (80, C), motion before it (265,)) -> motion (80, 265)."""
 
-Progress = Callable[[int, int], None]
-"""(windows done, windows there will be)."""
-
-
-def unwatched(_done: int, _total: int) -> None:
-    """Progress nobody watches."""
-
 
 @dataclass(frozen=True)
 class WindowOptions:
@@ -128,35 +121,19 @@ def smooth_pose(motion: Tensor, kernel: int, start: int = 0, stop: int | None = 
     return smoothed
 
 
-def join_windows(
-    cond: Tensor,
-    sample: SampleWindow,
-    initial: Tensor,
-    options: WindowOptions,
-    progress: Progress = unwatched,
-) -> Tensor:
+def join_windows(cond: Tensor, sample: SampleWindow, initial: Tensor, options: WindowOptions) -> Tensor:
     """The motion (N, 265) for conditions (N, C), window after window; initial (265,) starts the first."""
     chain = WindowChain(sample, initial, options, fuse=options.overlap)
-    starts = range(0, len(cond), options.advance)
     finished: list[Tensor] = []
-    for done, start in enumerate(starts):
-        progress(done, len(starts))
+    for start in range(0, len(cond), options.advance):
         finished.append(chain.motion[:-HISTORY])
         chain.add(_padded(cond[start : start + FRAMES]))
-    progress(len(starts), len(starts))
     return torch.cat([*finished, chain.motion])[: len(cond)]
 
 
-def sample_offline(
-    cond: Tensor,
-    sample: SampleWindow,
-    initial: Tensor,
-    options: WindowOptions,
-    progress: Progress = unwatched,
-) -> Tensor:
+def sample_offline(cond: Tensor, sample: SampleWindow, initial: Tensor, options: WindowOptions) -> Tensor:
     """The published offline sequence: `join_windows`, smoothed once more as a whole."""
-    motion = join_windows(cond, sample, initial, options, progress)
-    return smooth_pose(motion, options.smoothing)
+    return smooth_pose(join_windows(cond, sample, initial, options), options.smoothing)
 
 
 class MotionStream:
