@@ -221,7 +221,7 @@ def cut_off(path: Path) -> None:
             "retarget",
         ),
         ("models/lmdm_v0.4_hubert.pth", lambda path: path.write_text("<html>"), "damaged"),
-        ("aux_models/hubert_streaming_fix_kv.onnx", cut_off, "cannot be loaded"),
+        ("aux_models/hubert_streaming_fix_kv.onnx", cut_off, "damaged or no ONNX"),
         (
             "aux_models/hubert_streaming_fix_kv.onnx",
             lambda path: write_hubert(path, 768),

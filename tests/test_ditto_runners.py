@@ -153,7 +153,7 @@ def test_what_cannot_be_is_refused(
     [
         ("warp_network", "decoder", "takes feature instead of feature_3d"),
         ("appearance_extractor", "motion_extractor", "gives pitch, yaw, .* instead of pred"),
-        ("decoder", None, "cannot be loaded"),
+        ("decoder", None, "damaged or no ONNX file"),
     ],
 )
 def test_the_file_of_another_network_is_named(

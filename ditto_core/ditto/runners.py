@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ..errors import InputError, ModelError
 from ..models.compiling import compiler_for
 from ..models.execution import AUTO, Execution, choose_dtype
+from ..models.onnx_graph import rewritten, usable
 from ..models.providers import TENSORRT_PROVIDER, available_providers, providers_for, tensorrt_providers
 from ..models.runners import OnnxRunner, Runner
 from ..models.torch_runner import TorchRunner
@@ -39,7 +40,7 @@ HALF = frozenset({"appearance_extractor", "warp_network", "decoder"})
 HALF_ON_CPU = frozenset({"decoder"})
 """The warping network's folded weights lose too much, and gain nothing; the others are fast enough."""
 
-_WRAPPED = {"stitch_network": ("retarget_shoulder", "module."), "lmdm": ("model_state_dict", "")}
+WRAPPED = {"stitch_network": ("retarget_shoulder", "module."), "lmdm": ("model_state_dict", "")}
 """The entry of the file that holds the weights, and a text in their names that is left out."""
 
 _NOT_COMPILED = frozenset({"lmdm", "stitch_network"})
@@ -129,7 +130,7 @@ class DittoNetworks:
         if kind == "pytorch":
             return self._pytorch(name, files[kind])
         if kind == "onnx":
-            return self._onnx(files[kind])
+            return self._onnx(name, files[kind])
         if kind in files:
             raise ModelError(
                 f"TensorRT engines such as {files[kind]} cannot be run yet; choose another runner."
@@ -141,10 +142,11 @@ class DittoNetworks:
             path,
             device=self.device,
             providers=tensorrt_providers(self.device, half=half, cache=cache),
+            content=usable,
         )
 
     def _pytorch(self, name: str, path: Path) -> TorchRunner[nn.Module]:
-        part, prefix = _WRAPPED.get(name, ("", ""))
+        part, prefix = WRAPPED.get(name, ("", ""))
         on_cpu = self.device.type == "cpu"
         half = self.dtype != torch.float32 and name in (HALF_ON_CPU if on_cpu else HALF)
 
@@ -165,11 +167,13 @@ class DittoNetworks:
             compile=None if name in _NOT_COMPILED else self._compiler,
         )
 
-    def _onnx(self, path: Path) -> OnnxRunner:
+    def _onnx(self, name: str, path: Path) -> OnnxRunner:
         providers = providers_for(self.device)
         return OnnxRunner(
             path,
             threads=torch.get_num_threads(),
             device=self.device if providers else torch.device("cpu"),
             providers=providers,
+            # The standard operator runs on a GPU from opset 20 on.
+            content=rewritten if name == "warp_network" and providers else usable,
         )

@@ -160,7 +160,11 @@ class OnnxRunner:
             raise
         except Exception as error:  # onnxruntime raises its own classes, all plain Exceptions
             raise ModelError(f"The model file {self.path} cannot be loaded: {error}") from error
-        _log.info("%s runs on %s", self.path.name, ", ".join(session.get_providers()))
+        running = list(session.get_providers())
+        _log.info("%s runs on %s", self.path.name, ", ".join(running))
+        if running == [CPU_PROVIDER] and self.device.type != "cpu":
+            _log.warning("%s runs on the CPU: ONNX Runtime could not use the GPU.", self.path.name)
+            self.device = torch.device("cpu")
         return session
 
 
