@@ -6,13 +6,14 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from .ditto.checkpoints import Checkpoints, find_checkpoints
+from .ditto.checkpoints import RELEASE, Checkpoints, find_checkpoints
 from .ditto.engine import DittoEngine
 from .engine import Engine
 from .errors import EngineError
 from .host import Host
 from .lite.engine import LiteEngine
 from .models.execution import Execution
+from .models.inventory import download_command
 
 AUTO = "auto"
 
@@ -101,12 +102,10 @@ def _choice(checkpoints: Checkpoints) -> str:
             f"Engine: Ditto. Its files were found in {_listed(p.parent for p in checkpoints.found.values())}."
         )
     looked = _listed(checkpoints.folders)
-    if not checkpoints.found:
-        return f"Engine: Lite (draft quality). None of Ditto's files were found in {looked}."
-    return (
-        f"Engine: Lite (draft quality). These files of Ditto's were not found in {looked}: "
-        f"{', '.join(checkpoints.missing)}."
-    )
+    told = f"None of Ditto's files were found in {looked}."
+    if checkpoints.found:
+        told = f"These files of Ditto's were not found in {looked}: {', '.join(checkpoints.missing)}."
+    return f"Engine: Lite (draft quality). {told} To get them: {download_command(RELEASE)}"
 
 
 def _listed(folders: Iterable[Path]) -> str:

@@ -216,7 +216,13 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("stitch", "fade_out_keys", or_auto(parse_parts), "KEY,...", "parts of motion that fade"),
         Flag("stitch", "vad_on", one_of(("lips", "expression")), "NAME", "what vad_alpha quietens"),
         Flag("stitch", "amplitude_of", one_of(("degrees", "logits")), "NAME", "what alpha_pitch, ... scale"),
-        Flag("avatar", "face_networks", one_of(get_args(FaceNetworks)), "NAME", "who finds the face"),
+        Flag(
+            "avatar",
+            "face_networks",
+            one_of(get_args(FaceNetworks)),
+            "NAME",
+            "who finds the face; official (InsightFace's; auto takes it if there) is for non-commercial use",
+        ),
     ),
     "result": (
         Flag("blend", "blend_mode", one_of(BLEND_MODES), "NAME", _BLEND, "mode"),

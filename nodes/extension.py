@@ -9,6 +9,7 @@ from .control_face import DittoBlinks, DittoEmotion, DittoEmotionSchedule, Ditto
 from .control_motion import DittoFade, DittoFrameControl, DittoHeadPose, DittoPreset
 from .crops_to_images import DittoBlendMask, DittoCropsToImages, DittoKeypointsToImages
 from .decode import DittoDecode
+from .download import DittoDownload
 from .example import DittoExample
 from .frames_to_images import DittoFramesToImages
 from .frames_to_video import DittoFramesToVideo
@@ -28,6 +29,7 @@ NODES: list[type[io.ComfyNode]] = [
     DittoTalkingHead,
     DittoExample,
     DittoLoadEngine,
+    DittoDownload,
     DittoLoadAvatar,
     DittoWav2Feat,
     DittoLMDMSample,

@@ -58,11 +58,12 @@ def test_what_may_not_be_sold_comes_only_with_sets_that_say_so() -> None:
 
 
 def test_roles_have_places_in_their_order() -> None:
-    assert catalogue().places("hubert", "ditto_") == (
+    assert catalogue().places("hubert") == (
         "ditto_pytorch/aux_models/hubert_streaming_fix_kv.onnx",
         "ditto_onnx/hubert.onnx",
     )
-    assert catalogue().places("warp_network", "ditto_onnx/") == (
+    assert catalogue().places("warp_network") == (
+        "ditto_pytorch/models/warp_network.pth",
         "ditto_onnx/warp_network_ori.onnx",
         "ditto_onnx/warp_network.onnx",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -180,7 +181,8 @@ def test_what_is_missing_is_listed_with_where_it_belongs(name: str, own_release:
     with pytest.raises(ModelError) as caught:
         load_engine("ditto", FolderHost(own_release))
     told = str(caught.value)
-    assert f"Missing: {name}." in told
+    assert f"Missing: {name} (" in told
+    assert told.index("install.py ditto-pytorch")
     assert str(own_release) in told
     assert "lite" in told
 
@@ -195,6 +197,15 @@ def test_an_explicit_root_and_configuration_are_used(release: Path, tmp_path: Pa
     assert loaded.config.blink_table is not None
     with pytest.raises(ModelError, match=r"v0\.4_hubert_cfg_pytorch\.pkl"):
         load_engine("ditto", host, data_root=root)
+
+
+def test_a_configuration_that_is_not_there_is_missing(release: Path, tmp_path: Path):
+    gone = tmp_path / "gone.pkl"
+    with pytest.raises(ModelError, match=rf"Missing: {re.escape(str(gone))}\."):
+        load_engine("ditto", FolderHost(release), cfg_pkl=gone)
+    host = FolderHost(release)
+    assert load_engine("auto", host, cfg_pkl=gone).name == "lite"
+    assert str(gone) in host.heard[0]
 
 
 def test_a_release_in_its_own_folder_is_found(release: Path, tmp_path: Path):

@@ -15,6 +15,7 @@ import pytest
 from helpers.hub_server import Hub, serving, wait_until
 
 from ditto_core.__main__ import main
+from ditto_core.host import Host
 from ditto_core.models import catalogue as catalogue_module
 from ditto_core.models import transfer
 
@@ -178,6 +179,18 @@ def test_offline_mode_of_the_environment_counts(
     assert "HF_HUB_OFFLINE is set" in err
     assert f"{hub.endpoint}/some/one/resolve/main/first/a.pth" in out
     assert hub.asked == []
+
+
+def test_in_comfyui_the_files_go_into_its_model_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DITTO_MODELS", raising=False)
+    assert Host().model_folders() == [Path("models/ditto")]
+    installed = tmp_path / "ComfyUI" / "custom_nodes" / "ComfyUI-Ditto" / "ditto_core" / "host.py"
+    monkeypatch.setattr("ditto_core.host.__file__", str(installed))
+    assert Host().model_folders() == [tmp_path / "ComfyUI" / "models" / "ditto"]
+    monkeypatch.setenv("DITTO_MODELS", str(tmp_path))
+    assert Host().model_folders() == [tmp_path]
 
 
 def install(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -29,6 +29,7 @@ NODE_IDS = {
     "DittoTalkingHead",
     "DittoExample",
     "DittoLoadEngine",
+    "DittoDownload",
     "DittoLoadAvatar",
     "DittoWav2Feat",
     "DittoLMDMSample",

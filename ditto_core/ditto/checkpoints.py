@@ -9,18 +9,16 @@ from pathlib import Path
 import torch
 
 from ..errors import ModelError
+from ..models.catalogue import catalogue
+from ..models.inventory import download_command, searched
 
-RELEASE = "digital-avatar/ditto-talkinghead on Hugging Face"
-PYTORCH = "ditto_pytorch"
-ONNX = "ditto_onnx"
+RELEASE, FACES_SET = "ditto-pytorch", "ditto-faces"
+"""The sets of files to download: what suffices everywhere, and `FACES` with `MESH`."""
+
 ENGINES = "ditto_trt_*"
 
 RUNS_ON = {".pth": "pytorch", ".safetensors": "pytorch", ".onnx": "onnx", ".engine": "tensorrt"}
 """The runner of each format."""
-
-CONFIG = "ditto_cfg/v0.4_hubert_cfg_pytorch.pkl"
-_CONFIGS = (CONFIG, "ditto_cfg/v0.4_hubert_cfg_trt.pkl")
-"""Any of them: offline they differ in paths only."""
 
 _STEMS = {
     "appearance_extractor": "appearance_extractor",
@@ -33,30 +31,18 @@ _STEMS = {
 }
 _ENGINES = {role: f"{ENGINES}/{stem}_fp*.engine" for role, stem in _STEMS.items()}
 
-_NEEDED: dict[str, tuple[str, ...]] = {
-    "config": _CONFIGS,
-    **{role: (f"{PYTORCH}/models/{stem}.pth", f"{ONNX}/{stem}.onnx") for role, stem in _STEMS.items()},
-    # The published warp_network.onnx needs an operator of its own; this one does not.
-    "warp_network": (
-        f"{PYTORCH}/models/warp_network.pth",
-        f"{ONNX}/warp_network_ori.onnx",
-        f"{ONNX}/warp_network.onnx",
-    ),
-    "hubert": (f"{PYTORCH}/aux_models/hubert_streaming_fix_kv.onnx", f"{ONNX}/hubert.onnx"),
-}
-"""Each file's places in the release, best first."""
 
-FACES: dict[str, tuple[str, ...]] = {
-    "detector": (f"{PYTORCH}/aux_models/det_10g.onnx", f"{ONNX}/insightface_det.onnx"),
-    "landmarks_106": (f"{PYTORCH}/aux_models/2d106det.onnx", f"{ONNX}/landmark106.onnx"),
-    "landmarks_203": (f"{PYTORCH}/aux_models/landmark203.onnx", f"{ONNX}/landmark203.onnx"),
-}
+def _places(*roles: str) -> dict[str, tuple[str, ...]]:
+    """Each file's places in the release, best first."""
+    return {role: catalogue().places(role) for role in roles}
+
+
+_NEEDED = _places("config", *_STEMS)
+
+FACES = _places("detector", "landmarks_106", "landmarks_203")
 """InsightFace's are for non-commercial use; the built-in mesh stands in for all three."""
 
-MESH: dict[str, tuple[str, ...]] = {
-    "blaze_face": (f"{ONNX}/blaze_face.onnx",),
-    "face_mesh": (f"{ONNX}/face_mesh.onnx",),
-}
+MESH = _places("blaze_face", "face_mesh")
 
 
 @dataclass(frozen=True)
@@ -78,9 +64,11 @@ class Checkpoints:
         """Raise a `ModelError` that says what to put where, unless all that is needed is there."""
         if self.missing:
             looked = ", ".join(str(folder) for folder in self.folders)
+            missing = ", ".join(catalogue().told(place) for place in self.missing)
             raise ModelError(
-                f"Ditto's files are not complete. Missing: {', '.join(self.missing)}. Looked in {looked}. "
-                f"Put them there under these names, from {RELEASE}, or choose lite or auto to go on without."
+                f"Ditto's files are not complete. Missing: {missing}. Looked in {looked}. Get them with the "
+                f"node DittoDownload or with: {download_command(RELEASE)} (or choose lite or auto to go on "
+                "without)."
             )
 
 
@@ -94,24 +82,25 @@ def find_checkpoints(
     `ditto_pytorch`, `ditto_onnx` or `ditto_trt_…` to use instead, under whatever name; what it lacks is taken
     from the folders beside it. cfg_pkl: the configuration to use.
     """
-    inner = [folder / "checkpoints" for folder in folders if (folder / "checkpoints").is_dir()]
-    roots = (*folders, *inner) if data_root is None else (data_root,)
-    searched = tuple(root.absolute() for root in roots)
+    roots = searched(folders) if data_root is None else (data_root.absolute(),)
     beside = data_root is not None
     found: dict[str, Path] = {}
     formats: dict[str, dict[str, Path]] = {}
     for role, places in {**_NEEDED, **FACES, **MESH}.items():
         engines = (_ENGINES[role],) if role in _ENGINES and torch.cuda.is_available() else ()
-        there = _there((*places, *engines), searched, beside=beside)
+        there = _there((*places, *engines), roots, beside=beside)
         if there:
             found[role] = there[0]
             formats[role] = {}
             for path in there:
                 formats[role].setdefault(RUNS_ON.get(path.suffix, ""), path)
+    first = {role: places[0] for role, places in _NEEDED.items()}
     if cfg_pkl is not None:
-        found["config"] = cfg_pkl
-    missing = tuple(places[0] for role, places in _NEEDED.items() if role not in found)
-    return Checkpoints(found, missing, searched, formats)
+        first["config"] = str(cfg_pkl)
+        found.pop("config", None)
+        found.update({"config": cfg_pkl} if cfg_pkl.is_file() else {})
+    missing = tuple(place for role, place in first.items() if role not in found)
+    return Checkpoints(found, missing, roots, formats)
 
 
 def _there(places: Sequence[str], roots: Sequence[Path], *, beside: bool) -> list[Path]:

@@ -34,10 +34,11 @@ from ..face.find import FaceFinder
 from ..host import Host
 from ..media.source import first_frames, limit_size
 from ..models.execution import Execution
+from ..models.inventory import download_command
 from ..models.memory import Batches, on_host, shortage_explained
 from ..sequences import DEFAULT_BATCH, ComputedSequence, TensorSequence
 from .avatar import DittoAvatar
-from .checkpoints import FACES, Checkpoints
+from .checkpoints import FACES, FACES_SET, Checkpoints
 from .condition import Character
 from .config import open_config
 from .controls import ANGLES, Controls, read_controls
@@ -254,8 +255,9 @@ class DittoEngine(Engine):
         missing = [places[0] for role, places in FACES.items() if role not in found]
         if options.face_networks == "official" and missing:
             raise ModelError(
-                f"The official face networks are not complete. Missing: {', '.join(missing)}. Add them, or "
-                "choose the face networks built-in or auto."
+                f"The official face networks are not complete. Missing: {', '.join(missing)}. Get them, for "
+                f"non-commercial use only, with: {download_command(FACES_SET)} (or choose the face networks "
+                "built-in or auto)."
             )
         if options.face_networks == "built-in" or missing:
             return BuiltInFaces(self._finder)

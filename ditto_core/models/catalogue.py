@@ -75,11 +75,13 @@ class Catalogue:
             found.update((file.place, file) for file in files)
         return tuple(found.values())
 
-    def places(self, role: str, *beginnings: str) -> tuple[str, ...]:
-        """Where files of a role lie, best first; only those whose place begins with one of `beginnings`."""
-        return tuple(
-            file.place for file in self.files if file.role == role and file.place.startswith(beginnings or "")
-        )
+    def told(self, place: str) -> str:
+        """A place with its file's size and licence, for people."""
+        return next((file.told for file in self.files if file.place == place), place)
+
+    def places(self, role: str) -> tuple[str, ...]:
+        """Where the files of a role lie, best first."""
+        return tuple(file.place for file in self.files if file.role == role)
 
 
 @cache
