@@ -106,9 +106,10 @@ def test_stitch_network():
     )
 
 
-def test_lmdm_with_and_without_condition():
+@pytest.mark.parametrize("form", FORMS)
+def test_lmdm_with_and_without_condition(form: Form):
     recorded = golden("lmdm")
-    network = seeded("lmdm")
+    network: Any = form(seeded("lmdm"))
     inputs = recorded["in.x"], recorded["in.cond_frame"], recorded["in.cond"]
     for step in (0, 19, 500, 999):
         timestep = torch.tensor([step])

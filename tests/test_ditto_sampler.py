@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from helpers.golden import Golden, assert_relative, assert_within
 from helpers.seeded_weights import fill_
 
+from ditto_core.ditto.networks import faster
 from ditto_core.ditto.networks.lmdm import LMDM
 from ditto_core.ditto.sampler import BETAS, sample, sampling_steps, start_noise, step_noise
 from ditto_core.errors import InputError
@@ -56,10 +59,11 @@ def test_a_step_count_out_of_range_is_refused(count: int):
 
 @torch.inference_mode()
 @pytest.mark.parametrize("count", [5, 10])
-def test_a_window_of_motion(count: int, model: LMDM):
+@pytest.mark.parametrize("form", [lambda model: model, faster], ids=["published", "faster"])
+def test_a_window_of_motion(count: int, form: Callable[[LMDM], LMDM], model: LMDM):
     recorded = Golden(f"ditto/lmdm_ddim_{count}")
     motion = sample(
-        model,
+        form(model),
         recorded["in.aud_cond"],
         recorded["in.kp_cond"],
         recorded["in.noise"][:, None],

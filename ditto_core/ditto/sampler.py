@@ -120,7 +120,7 @@ def sample(
 
 def _guided(model: LMDM, cond: Tensor, kp_cond: Tensor, timesteps: Tensor, guidance: float) -> Predict:
     context = _both(model.encode(cond), model.unconditional(1))
-    ready = model.steps(context, timesteps[:, None].expand(-1, 2).to(cond.device))
+    ready = model.steps(context, timesteps[:, None].to(cond.device))
 
     def predict(x: Tensor) -> Tensor:
         both = model.predict(x, kp_cond, next(ready))

@@ -15,6 +15,7 @@ from ...errors import InputError
 from .appearance_extractor import AppearanceExtractor
 from .decoder import Decoder
 from .fast_decoder import FastDecoder
+from .fast_lmdm import fast_lmdm
 from .fast_motion_extractor import FastMotionExtractor
 from .fast_warp_network import FastWarpNetwork
 from .lmdm import LMDM
@@ -54,4 +55,6 @@ def faster(network: nn.Module) -> nn.Module:
             return FastWarpNetwork(network).eval()
         if isinstance(network, MotionExtractor):
             return FastMotionExtractor(network).eval()
+        if isinstance(network, LMDM):
+            return fast_lmdm(network)
     return network

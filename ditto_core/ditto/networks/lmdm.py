@@ -69,11 +69,22 @@ class Attention(nn.Module):
     def values(self, tokens: Tensor) -> Tensor:
         return self._heads(tokens, 2)
 
+    def joined(self, shared: Tensor, own: Tensor) -> Iterator[Tensor]:
+        """The keys (or values) for each of n steps: those all share, (B, 8, T, 64), then its own.
+
+        own: (n, B or 1, 8, t, 64). Use each before the next is asked for.
+        """
+        for step in own:
+            yield torch.cat([shared, step.expand(len(shared), -1, -1, -1)], dim=2)
+
     def _heads(self, tokens: Tensor, part: int) -> Tensor:
         """Project with the part-th third of the packed weights: (B, T, 512) to (B, heads, T, 64)."""
-        rows = slice(part * WIDTH, (part + 1) * WIDTH)
-        projected = F.linear(tokens, self.in_proj_weight[rows], self.in_proj_bias[rows])
+        projected = self.project(tokens, part)
         return projected.view(*projected.shape[:-1], HEADS, -1).transpose(-3, -2)
+
+    def project(self, tokens: Tensor, part: int) -> Tensor:
+        rows = slice(part * WIDTH, (part + 1) * WIDTH)
+        return F.linear(tokens, self.in_proj_weight[rows], self.in_proj_bias[rows])
 
 
 class EncoderLayer(nn.Module):
@@ -83,6 +94,7 @@ class EncoderLayer(nn.Module):
         super().__init__()
         self.self_attn = Attention()
         self.linear1 = nn.Linear(WIDTH, FEED_FORWARD)
+        self.activation = nn.GELU()
         self.linear2 = nn.Linear(FEED_FORWARD, WIDTH)
         self.norm1 = nn.LayerNorm(WIDTH)
         self.norm2 = nn.LayerNorm(WIDTH)
@@ -92,7 +104,7 @@ class EncoderLayer(nn.Module):
         normed = self.norm1(x)
         placed = turned(normed, self.rotary.turns(x.shape[1]))
         x = x + self.self_attn(placed, self.self_attn.keys(placed), self.self_attn.values(normed))
-        return x + self.linear2(F.gelu(self.linear1(self.norm2(x))))
+        return x + self.linear2(self.activation(self.linear1(self.norm2(x))))
 
 
 class FiLM(nn.Module):
@@ -111,7 +123,7 @@ class FiLM(nn.Module):
 @dataclass(frozen=True)
 class Memory:
     """What the layers look at in n steps: the condition's tokens (B, 80, 512), the same in all, the steps'
-    own (n, B, 2, 512), both also with their positions, and the steps' time vectors (n, B, 512)."""
+    own (n, B or 1, 2, 512), both also with their positions, and the steps' time vectors (n, B, 512)."""
 
     tokens: Tensor
     placed_tokens: Tensor
@@ -140,6 +152,7 @@ class DecoderLayer(nn.Module):
         self.self_attn = Attention()
         self.multihead_attn = Attention()
         self.linear1 = nn.Linear(WIDTH, FEED_FORWARD)
+        self.activation = nn.GELU()
         self.linear2 = nn.Linear(FEED_FORWARD, WIDTH)
         self.norm1 = nn.LayerNorm(WIDTH)
         self.norm2 = nn.LayerNorm(WIDTH)
@@ -150,18 +163,18 @@ class DecoderLayer(nn.Module):
         self.rotary = Rotary()
 
     def contexts(self, memory: Memory) -> Iterator[LayerContext]:
-        """One for each step. The condition's keys and values, most of the work, are computed once."""
+        """One for each step, to be used before the next is asked for.
+
+        The condition's keys and values, most of the work, are computed once.
+        """
         attention = self.multihead_attn
-        keys, values = attention.keys(memory.placed_tokens), attention.values(memory.tokens)
-        time_keys = attention.keys(memory.placed_time_tokens)
-        time_values = attention.values(memory.time_tokens)
+        keys = attention.joined(
+            attention.keys(memory.placed_tokens), attention.keys(memory.placed_time_tokens)
+        )
+        values = attention.joined(attention.values(memory.tokens), attention.values(memory.time_tokens))
         films = [film(memory.times) for film in (self.film1, self.film2, self.film3)]
-        for step in range(len(memory.times)):
-            yield LayerContext(
-                torch.cat([keys, time_keys[step]], dim=2),
-                torch.cat([values, time_values[step]], dim=2),
-                [(scale[step], shift[step]) for scale, shift in films],
-            )
+        for step, (step_keys, step_values) in enumerate(zip(keys, values, strict=True)):
+            yield LayerContext(step_keys, step_values, [(scale[step], shift[step]) for scale, shift in films])
 
     def forward(self, x: Tensor, context: LayerContext, turns: Tensor) -> Tensor:
         film1, film2, film3 = context.films
@@ -171,12 +184,12 @@ class DecoderLayer(nn.Module):
         x = _add_filmed(x, looked, film1)
         query = turned(self.norm2(x), turns)
         x = _add_filmed(x, self.multihead_attn(query, context.keys, context.values), film2)
-        return _add_filmed(x, self.linear2(F.gelu(self.linear1(self.norm3(x)))), film3)
+        return _add_filmed(x, self.linear2(self.activation(self.linear1(self.norm3(x)))), film3)
 
 
 def _add_filmed(x: Tensor, branch: Tensor, film: tuple[Tensor, Tensor]) -> Tensor:
     scale, shift = film
-    return torch.addcmul(x + shift, branch, scale)
+    return (x + shift).addcmul_(branch, scale)
 
 
 class DecoderStack(nn.Module):
@@ -241,7 +254,10 @@ class LMDM(nn.Module):
         return Context(self.null_cond_embed.expand(batch, -1, -1), self.null_cond_hidden.expand(batch, -1))
 
     def steps(self, context: Context, timesteps: Tensor) -> Iterator[tuple[LayerContext, ...]]:
-        """What `predict` needs for each of n steps: timesteps (n, B)."""
+        """What `predict` needs for each of n steps, before it asks for the next.
+
+        timesteps (n, B), or (n, 1) when they are the same for the whole batch.
+        """
         hidden = self.time_mlp(timesteps)
         tokens = self.norm_cond(context.tokens)
         time_tokens = self.norm_cond(self.to_time_tokens(hidden))
