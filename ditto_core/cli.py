@@ -29,6 +29,7 @@ from .download_command import add_download
 from .engine import Engine
 from .engines import AUTO, ENGINE_NAMES, load_engine
 from .errors import DittoError, InputError, Interrupted
+from .execution_flags import add_execution, execution_of
 from .flags import (
     BY_NAME,
     FLAGS,
@@ -103,7 +104,8 @@ def _fail(error: Exception, told: str, code: int) -> int:
 
 def _talk(arguments: argparse.Namespace) -> int:
     with closing(ConsoleHost(arguments.quiet)) as host:
-        engine = load_engine(arguments.engine, host)
+        host.device, execution = execution_of(arguments)
+        engine = load_engine(arguments.engine, host, execution=execution)
         options = with_values(TalkOptions(), by_target(_given(arguments)))
         return _render(engine, ("source", "audio", "output"), options, arguments, host)
 
@@ -112,13 +114,14 @@ def _script(arguments: argparse.Namespace) -> int:
     """One of the documented scripts."""
     script: Script = arguments.script
     with closing(ConsoleHost(arguments.quiet)) as host:
+        host.device, execution = execution_of(arguments)
         given = _given(arguments)
         if "seed" not in given:
             given["seed"] = secrets.randbelow(2**32)
             host.notice(f"Seed: {given['seed']} (--seed {given['seed']} gives the same motion again).")
         data_root = arguments.data_root or _if_there(script.data_root)
         cfg_pkl = arguments.cfg_pkl or _if_there(script.cfg_pkl)
-        engine = open_engine(arguments.engine, host, data_root, cfg_pkl)
+        engine = open_engine(arguments.engine, host, data_root, cfg_pkl, execution)
         published = published_options(engine) if script.reads_options else {}
         return _render(engine, script.files, script.options({**published, **given}), arguments, host)
 
@@ -259,6 +262,7 @@ def _add_talk(parser: argparse.ArgumentParser) -> None:
         for flag in flags:
             add_flag(group, flag, flag.default)
     add_controls(parser)
+    add_execution(parser)
 
 
 def _add_script(parser: argparse.ArgumentParser, script: Script) -> None:
@@ -282,6 +286,7 @@ def _add_script(parser: argparse.ArgumentParser, script: Script) -> None:
         if flag not in script.flags and flag.name != "seed":
             add_flag(more, flag, flag.default)
     add_controls(parser)
+    add_execution(parser)
 
 
 def _add_file(group: Any, name: str, meaning: str) -> None:

@@ -15,7 +15,7 @@ from .engine import Engine
 from .engines import load_engine
 from .flags import BY_NAME, Flag, Values, by_target, with_values
 from .host import Host
-from .lite.engine import LiteEngine
+from .models.execution import Execution
 from .talking_head import TalkOptions
 
 
@@ -70,9 +70,8 @@ _OF_A_CONFIGURATION = {
 } | {"crop_flag_do_rot": "crop_do_rotate"}
 
 _CHECKPOINTS = Path("checkpoints")
-_PYTORCH_FOLDER = "ditto_pytorch"
 _TENSORRT = (_CHECKPOINTS / "ditto_trt_Ampere_Plus", _CHECKPOINTS / "ditto_cfg/v0.4_hubert_cfg_trt.pkl")
-_PYTORCH = (_CHECKPOINTS / _PYTORCH_FOLDER, _CHECKPOINTS / "ditto_cfg/v0.4_hubert_cfg_pytorch.pkl")
+_PYTORCH = (_CHECKPOINTS / "ditto_pytorch", _CHECKPOINTS / "ditto_cfg/v0.4_hubert_cfg_pytorch.pkl")
 
 _VIDEO_FILES = ("source_video", "audio", "output")
 _VIDEO_FLAGS = (
@@ -133,19 +132,26 @@ SCRIPTS: dict[str, Script] = {
 }
 
 
-def open_engine(name: str, host: Host, data_root: Path | None, cfg_pkl: Path | None) -> Engine:
+def open_engine(
+    name: str,
+    host: Host,
+    data_root: Path | None,
+    cfg_pkl: Path | None,
+    execution: Execution | None = None,
+) -> Engine:
     """The engine called `name` with the checkpoints and configuration the documents' flags name.
 
-    None means the host's model folders. In place of TensorRT engines, which are not used yet, the PyTorch
-    checkpoints beside them are taken.
+    None means the host's model folders. Where a folder of TensorRT engines cannot be used, the networks
+    beside it are, which `host.notice` tells.
     """
-    if name != LiteEngine.name and data_root is not None and any(data_root.glob("*.engine")):
-        beside = data_root.with_name(_PYTORCH_FOLDER)
+    engine = load_engine(name, host, data_root=data_root, cfg_pkl=cfg_pkl, execution=execution)
+    asked = data_root is not None and any(data_root.glob("*.engine"))
+    if asked and isinstance(engine, DittoEngine) and "tensorrt" not in engine.networks.kinds.values():
         host.notice(
-            f"TensorRT engines are not used by this version; looking for PyTorch's files in {beside}."
+            f"The TensorRT engines in {data_root} are not used: they need an NVIDIA GPU. The networks in the "
+            "folders beside them are."
         )
-        data_root = beside
-    return load_engine(name, host, data_root=data_root, cfg_pkl=cfg_pkl)
+    return engine
 
 
 def published_options(engine: Engine) -> dict[str, Any]:

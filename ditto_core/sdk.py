@@ -31,6 +31,7 @@ from .media.sound import as_audio
 from .media.source import open_source
 from .media.writer import write_video
 from .models.configs import read_config
+from .models.execution import Execution
 from .scripts import SCRIPTS, open_engine, published_options
 from .talking_head import TalkOptions, animate, talk
 
@@ -91,12 +92,14 @@ class StreamSDK:
         data_root: str | PathLike[str],
         *,
         engine: str = AUTO,
+        execution: Execution | None = None,
         host: Host | None = None,
     ) -> None:
         """cfg_pkl, data_root: the configuration and the folder of the checkpoints. With engine `auto` Lite
-        takes over where they are not there, which `host.notice` tells."""
+        takes over where they are not there, which `host.notice` tells. execution: how networks are executed,
+        on the host's device."""
         self.host = host or Host()
-        self.engine = open_engine(engine, self.host, Path(data_root), Path(cfg_pkl))
+        self.engine = open_engine(engine, self.host, Path(data_root), Path(cfg_pkl), execution)
         self._config = self.engine.config if isinstance(self.engine, DittoEngine) else None
         self.wav2feat = Wav2Feat(self.engine, self.host)
         self.audio2motion_queue = SpeechSlot()

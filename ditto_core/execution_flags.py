@@ -1,0 +1,39 @@
+"""The flags of the command line that say how networks are executed."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import torch
+
+from .models.execution import AUTO, COMPILE, PRECISIONS, RUNNERS, Execution, open_device
+
+
+def add_execution(parser: argparse.ArgumentParser) -> None:
+    """Put them into a parser."""
+    group = parser.add_argument_group("execution of Ditto's networks")
+    told = "auto (a CUDA GPU when there is one), cpu, cuda, cuda:1 or mps"
+    group.add_argument("--device", default=AUTO, metavar="NAME", help=f"{told} (default: {AUTO})")
+    told = f"{', '.join(RUNNERS)}; for single networks 'auto, decoder=onnx'"
+    group.add_argument(
+        "--runner", type=_runner, default=(AUTO, {}), metavar="NAME", help=f"{told} (default: {AUTO})"
+    )
+    for name, choices, default in (("precision", PRECISIONS, AUTO), ("compile", COMPILE, "off")):
+        told = f"{', '.join(choices)} (default: {default})"
+        group.add_argument(f"--{name}", choices=choices, default=default, metavar="NAME", help=told)
+
+
+def execution_of(arguments: argparse.Namespace) -> tuple[torch.device, Execution]:
+    """What they were set to. Raises an `InputError` for what is unknown or not there."""
+    runner, networks = arguments.runner
+    execution = Execution(runner, arguments.precision, arguments.compile, networks)
+    return open_device(arguments.device), execution
+
+
+def _runner(text: str) -> Any:
+    """A runner, and those of single networks: `auto, decoder=onnx`."""
+    first, *others = (part.strip() for part in text.split(","))
+    pairs = [part.partition("=") for part in (others if "=" not in first else [first, *others])]
+    networks = {name.strip(): runner.strip() for name, _, runner in pairs}
+    return (AUTO if "=" in first else first), networks
