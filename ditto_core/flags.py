@@ -13,6 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
+from .blend.superres_plan import Method, When
 from .controls.control import Controls
 from .controls.curve import Curve
 from .controls.parts import EmotionSchedule, Expression, Eyes, HeadPose
@@ -28,6 +29,7 @@ from .data import (
 )
 from .ditto.emotion import EMOTIONS
 from .errors import InputError
+from .models.execution import PRECISIONS
 from .talking_head import TalkOptions
 
 Value = TypeVar("Value")
@@ -135,6 +137,11 @@ def _face(text: str) -> FaceChoice:
     raise argparse.ArgumentTypeError(f"{text!r} is none of largest, from-left:N, nearest:X,Y")
 
 
+def _superres_method(text: str) -> str:
+    known = {method.lower(): method for method in get_args(Method)}
+    return known[one_of(known)(text.lower())]
+
+
 def _fade_type(text: str) -> str:
     return "" if text == "none" else one_of(name for name in get_args(FadeTarget) if name)(text)
 
@@ -162,6 +169,8 @@ class Flag:
 
 _WORDS = f"{', '.join(EMOTIONS)}; several with +"
 _BLEND = "blend, replace, strong, weak or custom"
+_SUPERRES = f"enhance the rendered face: {', '.join(get_args(Method))}"
+_WHEN = "auto (where the frame has more pixels than were rendered), always or never"
 
 FLAGS: dict[str, tuple[Flag, ...]] = {
     "source": (
@@ -230,6 +239,13 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("blend", "custom_formula", one_of(get_args(CustomFormula)), "NAME", "how custom blends"),
         Flag("blend", "blend_amount", float, "X", "rendered face against the source, 0..1", "amount"),
         Flag("blend", "feather", float, "X", "soft border, as a fraction of the crop, 0..0.5"),
+        Flag("superres", "superres", _superres_method, "NAME", _SUPERRES, "method"),
+        Flag("superres", "superres_model", or_auto(Path), "FILE", "another network for it", "model"),
+        Flag("superres", "superres_when", one_of(get_args(When)), "NAME", _WHEN, "when"),
+        Flag("superres", "superres_fidelity", float, "X", "CodeFormer's: 0 finest .. 1 true", "fidelity"),
+        Flag("superres", "superres_strength", float, "X", "how much of it is shown, 0..1", "strength"),
+        Flag("superres", "superres_steadiness", int, "N", "against flicker, 0..8 frames", "steadiness"),
+        Flag("superres", "superres_precision", one_of(PRECISIONS), "NAME", "fp32, fp16, bf16", "precision"),
         Flag("video", "codec", str, "NAME", "h264, hevc, vp9 or av1"),
         Flag("video", "crf", int, "N", "quality, 0 (best) to 51"),
         Flag("video", "preset", str, "NAME", "speed against size, from ultrafast to veryslow"),

@@ -18,6 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .blend.restorers import Restorer
+from .blend.superres_files import open_restorers
 from .data import Avatar, Frames, SpeechFeatures
 from .ditto.engine import DittoEngine
 from .ditto.speech import FRAME, RATE
@@ -33,7 +35,7 @@ from .media.writer import write_video
 from .models.configs import read_config
 from .models.execution import Execution
 from .scripts import SCRIPTS, open_engine, published_options
-from .talking_head import TalkOptions, animate, talk
+from .talking_head import TalkOptions, animate, enhanced, talk
 
 PUBLISHED_CHUNK = (3, 5, 2)
 """Past, present and future frames of a chunk of speech."""
@@ -108,6 +110,7 @@ class StreamSDK:
         self._avatar: Avatar | None = None
         self._output = Path()
         self._options = TalkOptions()
+        self._restorers: Sequence[Restorer] = ()
         self._frames = -1
         self._chunks: list[Tensor] = []
 
@@ -119,6 +122,7 @@ class StreamSDK:
         configured = self._config.options.get("online_mode", False) if self._config else False
         self.online_mode = bool(kwargs.get("online_mode", configured))
         source = open_source(source_path, self._options.motion.fps)
+        self._restorers = open_restorers(self._options.superres, self.host)
         self._avatar = self.engine.register(source, self._options.avatar, self.host)
         for note in self._avatar.notes:
             self.host.notice(note)
@@ -174,6 +178,7 @@ class StreamSDK:
         """Render and write the video with its sound; gives its path."""
         self._registered()
         frames = self._online() if self._chunks else self._offline()
+        frames = enhanced(frames, self._restorers, self._options.superres, self.host)
         if self._frames not in (-1, len(frames.images)):
             made = len(frames.images)
             self.host.notice(f"setup_Nd was told {self._frames} frames; the speech gives {made}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from os import PathLike
@@ -12,6 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .blend.put_back import put_back
+from .blend.restorers import Restorer
+from .blend.superres import enhance
+from .blend.superres_files import open_restorers
+from .blend.superres_plan import SuperResOptions
 from .controls.control import Controls
 from .controls.curve import Clip
 from .data import (
@@ -53,6 +58,7 @@ class TalkOptions:
     motion: MotionOptions = field(default_factory=MotionOptions)
     stitch: StitchOptions = field(default_factory=StitchOptions)
     blend: BlendOptions = field(default_factory=BlendOptions)
+    superres: SuperResOptions = field(default_factory=SuperResOptions)
     video: VideoOptions = field(default_factory=VideoOptions)
     controls: Controls = field(default_factory=Controls)
     online: bool = False
@@ -81,23 +87,34 @@ def render(engine: Engine, source: Source, audio: Audio, options: TalkOptions, h
             f"{engine.label} listens to the whole speech before it draws; only Ditto works online. "
             "Leave online out, or install Ditto's checkpoints."
         )
+    restorers = open_restorers(options.superres, host)  # a missing file is said before the work
     avatar = engine.register(source, options.avatar, host)
     for note in avatar.notes:
         host.notice(note)
     if options.online and isinstance(engine, DittoEngine):
         parts = (options.motion, options.stitch, options.blend)
-        return animate_online(engine, avatar, audio, *parts, host, chunk=options.chunksize)
-    return animate(avatar, engine.encode_speech(audio, host), options, host)
+        frames = animate_online(engine, avatar, audio, *parts, host, chunk=options.chunksize)
+    else:
+        frames = animate(avatar, engine.encode_speech(audio, host), options, host)
+    return enhanced(frames, restorers, options.superres, host)
 
 
 def animate(avatar: Avatar, speech: SpeechFeatures, options: TalkOptions, host: Host) -> Frames:
-    """The stages after registration and listening."""
+    """The stages after registration and listening, up to the faces put back."""
     options = options.merged(speech.audio)
     engine = common_engine(avatar, speech)
     motion = engine.sample_motion(avatar, speech, options.motion, host)
     keypoints = engine.stitch(avatar, motion, options.stitch)
     crops = engine.decode(engine.warp(keypoints))
     return put_back(crops, options.blend)
+
+
+def enhanced(frames: Frames, restorers: Sequence[Restorer], options: SuperResOptions, host: Host) -> Frames:
+    """The frames after super-resolution, and the user told which; the same frames without restorers."""
+    if restorers:
+        frames, report = enhance(frames, restorers, options, host)
+        host.notice(report)
+    return frames
 
 
 def talk(

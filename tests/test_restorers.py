@@ -11,12 +11,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from helpers.golden import Golden, assert_within
+from helpers.restorers import full_width, saved, small_restoreformer, small_upscaler
 from helpers.seeded_weights import fill_
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ditto_core.blend import restorers
-from ditto_core.blend.restorers import Restorer, import_spandrel
+from ditto_core.blend.restorers import Restorer
 from ditto_core.blend.superres_files import CODEFORMER_LICENCE, model_files, open_restorers
 from ditto_core.blend.superres_plan import SuperResOptions
 from ditto_core.errors import InputError, ModelError
@@ -44,32 +44,6 @@ class Folders(Host):
         self.managed.append(model)
 
 
-def small_upscaler(scale: int = 2) -> nn.Module:
-    import_spandrel("spandrel")
-    from spandrel.architectures.Compact import Compact
-
-    network = Compact(num_in_ch=3, num_out_ch=3, num_feat=8, num_conv=2, upscale=scale)
-    return fill_(network, "tests/upscaler", gain=0.3)
-
-
-def small_restoreformer() -> nn.Module:
-    import_spandrel("spandrel")
-    from spandrel.architectures.RestoreFormer import RestoreFormer
-
-    network = RestoreFormer(n_embed=16, embed_dim=32, ch=32, z_channels=32, num_res_blocks=1)
-    return fill_(network, "tests/restoreformer")
-
-
-def saved(path: Path, network: nn.Module, wrap: str = "") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    weights = {name: value.contiguous() for name, value in network.state_dict().items()}
-    if path.suffix == ".safetensors":
-        save_file(weights, path)
-    else:
-        torch.save({wrap: weights} if wrap else weights, path)
-    return path
-
-
 def picture(height: int = 40, width: int = 56) -> Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(0))
 
@@ -92,18 +66,6 @@ def test_a_face_restorer_of_full_width_gives_the_recorded_face(
     with torch.inference_mode():
         painted = restorer._repainted((face + 1) / 2, fidelity=0.5)[:, :, ::8, ::8] * 2 - 1
     assert_within(painted, golden[output], 1e-3)
-
-
-def full_width(name: str) -> nn.Module:
-    import_spandrel("spandrel")
-    if name == "gfpgan":
-        from spandrel.architectures.GFPGAN import GFPGAN
-
-        return GFPGAN()
-    import_spandrel("spandrel_extra_arches")
-    from spandrel_extra_arches.architectures.CodeFormer import CodeFormer
-
-    return CodeFormer()
 
 
 @pytest.mark.parametrize("file", ["net.pth", "net.safetensors"])
@@ -196,10 +158,10 @@ def test_a_network_works_in_the_precisions_it_is_made_for(tmp_path: Path) -> Non
     upscaler = saved(tmp_path / "net.pth", small_upscaler())
     exact = Restorer(upscaler)(picture())
     assert Restorer(upscaler, precision="auto").network.dtype == torch.float32
-    assert_within(Restorer(upscaler, precision="bfloat16")(picture()), exact, 0.03)
+    assert_within(Restorer(upscaler, precision="bf16")(picture()), exact, 0.03)
     face = saved(tmp_path / "RestoreFormer.pth", small_restoreformer())
-    with pytest.raises(InputError, match=r"does not work in float16; use one of float32, bfloat16"):
-        Restorer(face, precision="float16")
+    with pytest.raises(InputError, match=r"does not work in fp16; use one of fp32, bf16"):
+        Restorer(face, precision="fp16")
 
 
 def fake_kinds(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,9 +47,14 @@ def rendered_region(
 
 def crop_weight(crops: FaceCrops, options: BlendOptions) -> Weights:
     """The weight of the rendered face in its crop: amount · mask · mode(feathered border), (h, w) in 0..1."""
-    border = feathered_border(crops.mask.shape, options.feather)
+    return mask_weight(crops.mask, options)
+
+
+def mask_weight(mask: Tensor, options: BlendOptions) -> Weights:
+    """The same for crops with this mask (h, w)."""
+    border = feathered_border(mask.shape, options.feather)
     shown = blend_mask(border, options.mode, options.alpha, options.custom_formula)
-    return np.asarray(crops.mask.numpy() * shown * options.amount, np.float32)
+    return np.asarray(mask.numpy() * shown * options.amount, np.float32)
 
 
 def frame_weights(crops: FaceCrops, options: BlendOptions) -> LazySequence:

@@ -22,33 +22,36 @@ from torch import Tensor
 
 from ..errors import InputError, ModelError
 from ..models.checkpoints import holds_weights, read_checkpoint
-from .superres_plan import FACE_SIDE, Precision
+from ..models.execution import PrecisionChoice
+from .superres_plan import FACE_SIDE
 
 Kind = Literal["GFPGAN", "CodeFormer", "RestoreFormer", "upscaler"]
 
 TILE, TILE_MARGIN = 256, 16
 """An upscaler sees squares of this many pixels, and around each so many more of which nothing is kept."""
 
-DTYPES: dict[Precision, torch.dtype] = {
-    "float32": torch.float32,
-    "float16": torch.float16,
-    "bfloat16": torch.bfloat16,
+DTYPES: dict[PrecisionChoice, torch.dtype] = {
+    "fp32": torch.float32,
+    "fp16": torch.float16,
+    "bf16": torch.bfloat16,
 }
 
 
 class Restorer:
     """One network and its file. It loads on its first use and again after `release`."""
 
-    def __init__(self, path: Path, device: torch.device | None = None, precision: Precision = "auto") -> None:
-        """precision: what the network calculates in; auto is float16 on a GPU where the network is made for
-        it, float32 elsewhere.
+    def __init__(
+        self, path: Path, device: torch.device | None = None, precision: PrecisionChoice = "auto"
+    ) -> None:
+        """precision: what the network calculates in; auto is fp16 on a GPU where the network is made for
+        it, fp32 elsewhere.
 
         Raises `ModelError` for a file that is missing, damaged or no network known here, and `InputError` for
         a precision the network is not made for.
         """
         self.path = path
         self.device = device or torch.device("cpu")
-        self._precision: Precision = precision
+        self._precision: PrecisionChoice = precision
         self._lock = threading.Lock()
         self._network: Any = self._load()
         self.kind: Kind = _kind(self._network)
@@ -105,7 +108,7 @@ class Restorer:
         return loaded.to(self.device, self._dtype(loaded))
 
     def _dtype(self, loaded: Any) -> torch.dtype:
-        allowed = {"float32": True, "float16": loaded.supports_half, "bfloat16": loaded.supports_bfloat16}
+        allowed = {"fp32": True, "fp16": loaded.supports_half, "bf16": loaded.supports_bfloat16}
         if self._precision == "auto":
             return torch.float16 if self.device.type == "cuda" and loaded.supports_half else torch.float32
         if not allowed[self._precision]:

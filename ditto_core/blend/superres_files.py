@@ -46,6 +46,8 @@ def open_restorers(
     Raises `ModelError` for files that are missing or something else.
     """
     if options.off:
+        if options.model is not None:
+            host.notice(f"{options.model.name} is not used: super-resolution is off.")
         return ()
     if loaded is None and options.model is not None:
         loaded = Restorer(options.model, host.device, options.precision)

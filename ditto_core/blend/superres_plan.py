@@ -19,10 +19,10 @@ from torch import Tensor
 from ..data import Frames, RenderedRegion
 from ..errors import InputError
 from ..host import check_range
+from ..models.execution import PRECISIONS, PrecisionChoice
 
 Method = Literal["none", "GFPGAN", "CodeFormer", "both", "RestoreFormer", "model"]
 When = Literal["auto", "always", "never"]
-Precision = Literal["auto", "float32", "float16", "bfloat16"]
 
 FACE_SIDE = 512
 """Pixels of the aligned face that every face restorer takes and gives."""
@@ -41,7 +41,7 @@ class SuperResOptions:
     restorer or an upscaler. A `model` beside another method is used instead of that method's file. when:
     auto goes by the rule above. fidelity: CodeFormer's, 0 the finest face .. 1 the given one. strength: 0
     nothing .. 1 all of the enhancement. steadiness: frames to each side over which the enhancement of what
-    keeps still is averaged, against flicker. precision: what the networks calculate in; auto is float16 on
+    keeps still is averaged, against flicker. precision: what the networks calculate in; auto is fp16 on
     a GPU for networks made for it.
     """
 
@@ -51,13 +51,13 @@ class SuperResOptions:
     fidelity: float = 0.5
     strength: float = 1.0
     steadiness: int = 2
-    precision: Precision = "auto"
+    precision: PrecisionChoice = "auto"
 
     def __post_init__(self) -> None:
         for name, value, known in (
             ("method", self.method, get_args(Method)),
             ("when", self.when, get_args(When)),
-            ("precision", self.precision, get_args(Precision)),
+            ("precision", self.precision, PRECISIONS),
         ):
             if value not in known:
                 raise InputError(

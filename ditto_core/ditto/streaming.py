@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..audio.resample import mono
-from ..blend.put_back import put_back
+from ..blend.put_back import mask_weight, put_back, rendered_region
 from ..control_info import frame_entries
 from ..data import (
     Audio,
@@ -45,6 +45,7 @@ from .draw import CHANNELS, FPS, DittoMotion, blink_offsets, stream_motion
 from .engine import DittoEngine
 from .line import Line, Stopped
 from .motion import from_vectors, keypoints
+from .source import CROP_SIDE
 from .speech import FRAME, RATE, Chunk, SpeechStream, frame_count, speech_features
 
 ONLINE = MotionOptions(overlap_v2=70, sampling_timesteps=10)
@@ -319,7 +320,12 @@ def animate_online(
     missing = (count - 1) * FRAME + 1 - len(samples)  # resampling may round a last frame away
     fitted = F.pad(samples, (0, max(missing, 0)))[: count * FRAME]
     session = StreamingSession(engine, avatar, motion, stitch, blend, host, chunk=chunk, length=count)
-    return Frames(_StreamedFrames(session, fitted, avatar.frames.shape), FPS, audio)
+    frames = _StreamedFrames(session, fitted, avatar.frames.shape)
+    person = cast(DittoAvatar, avatar)  # the session has refused any other
+    weight = mask_weight(torch.ones(CROP_SIDE, CROP_SIDE), blend or BlendOptions())
+    index = avatar.source_index(count, FPS)
+    region = rendered_region(weight, person.crop_to_original, index, person.absent)
+    return Frames(frames, FPS, audio, region)
 
 
 def _silence(engine: DittoEngine, overlap: int, chunk: Chunk, host: Host) -> Tensor:

@@ -1,0 +1,115 @@
+"""Super-resolution at the end of the pipeline: on the command line, in scripts, and of Ditto's own region."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.ditto_release import use_small_networks, write_release
+from helpers.people import face, frames_in, write_speech
+from helpers.restorers import saved, small_upscaler
+
+from ditto_core.__main__ import main
+from ditto_core.data import Audio, AvatarOptions, Frames
+from ditto_core.ditto.checkpoints import find_checkpoints
+from ditto_core.ditto.engine import DittoEngine
+from ditto_core.ditto.streaming import ONLINE
+from ditto_core.host import Host
+from ditto_core.media.source import as_source, open_source
+from ditto_core.sdk import StreamSDK
+from ditto_core.talking_head import TalkOptions, render
+
+
+@pytest.fixture
+def talking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A command for a short video of the portrait; models are looked for in `models`."""
+    monkeypatch.setenv("DITTO_MODELS", str(tmp_path / "models"))
+    face(256).save(tmp_path / "face.png")
+    write_speech(tmp_path / "speech.wav")
+    files = {"source": "face.png", "audio": "speech.wav", "output": "out.mp4"}
+    given = [word for name, file in files.items() for word in (f"--{name}", str(tmp_path / file))]
+    return ["talk", *given, "--engine", "lite"]
+
+
+def pictures(path: Path) -> torch.Tensor:
+    return open_source(path, Fraction(25)).frames[:]
+
+
+def test_a_face_is_enhanced_when_that_is_forced_and_told(
+    talking: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = saved(tmp_path / "models/superres/2x.pth", small_upscaler())
+    chosen = ["--superres", "model", "--superres_model", str(model)]
+    assert main([*talking, "--superres", "none"]) == 0
+    plain = pictures(tmp_path / "out.mp4")
+    assert main([*talking, *chosen, "--superres_when", "auto"]) == 0
+    assert "Super-resolution (model) changes nothing: the face is rendered with" in capsys.readouterr().err
+    assert torch.equal(pictures(tmp_path / "out.mp4"), plain)  # Lite renders in the frame's own pixels
+    assert main([*talking, *chosen, "--superres_when", "always"]) == 0
+    assert "Super-resolution (model) of 10 of 10 frames." in capsys.readouterr().err
+    assert frames_in(tmp_path / "out.mp4") == 10
+    assert not torch.equal(pictures(tmp_path / "out.mp4"), plain)
+
+
+def test_a_missing_file_is_said_before_the_work(
+    talking: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*talking, "--superres", "both"]) == 2
+    told = capsys.readouterr().err
+    assert "GFPGANv1.4.pth" in told
+    assert "python -m ditto_core download superres" in told
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_the_documents_interface_takes_the_flags_too(talking: list[str], tmp_path: Path) -> None:
+    model = saved(tmp_path / "2x.pth", small_upscaler())
+    told: list[str] = []
+
+    class Told(Host):
+        def notice(self, message: str) -> None:
+            told.append(message)
+
+    sdk = StreamSDK("", tmp_path, engine="lite", host=Told())
+    options = {"superres": "model", "superres_model": model, "superres_when": "always"}
+    sdk.setup(tmp_path / "face.png", tmp_path / "out.mp4", **options)
+    sdk.setup_Nd(10)
+    sdk.run_chunk(np.zeros(6480, np.float32))
+    sdk.close()
+    assert any(message.startswith("Super-resolution (model) of") for message in told)
+
+
+@pytest.fixture(scope="module")
+def ditto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DittoEngine]:
+    with pytest.MonkeyPatch.context() as patch:
+        use_small_networks(patch)
+        folder = write_release(tmp_path_factory.mktemp("release"))
+        yield DittoEngine(find_checkpoints([folder]), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("online", [False, True])
+def test_ditto_s_frames_know_where_the_face_was_rendered(
+    ditto: DittoEngine, online: bool, tmp_path: Path
+) -> None:
+    model = saved(tmp_path / "2x.pth", small_upscaler())
+    options = TalkOptions(online=online, avatar=AvatarOptions(crop_scale=2.3))
+    options = replace(options, motion=replace(ONLINE, sampling_timesteps=2, overlap_v2=75))
+    speech = Audio(torch.zeros(1, 1920), 16000)
+    source = as_source(np.asarray(face(1400)))
+
+    def made(more: TalkOptions) -> Frames:
+        return render(ditto, source, speech, more, Host())
+
+    region = made(options).rendered
+    assert region is not None
+    assert region.weight.shape == (512, 512)
+    assert region.to_frame.shape == (3, 3, 3)
+    assert region.shown.all()
+    assert region.to_frame[0, 0, 0] > 1  # the frame has more pixels than were rendered
+    superres = replace(options.superres, method="model", model=model, steadiness=0)
+    frames = made(replace(options, superres=superres))
+    assert len(frames.images[:]) == 3
