@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,19 @@ class Code:
         return print, ("run",)
 
 
+def in_the_old_format(path: Path) -> Path:
+    torch.save({"a": Code()}, path, _use_new_zipfile_serialization=False)
+    return path
+
+
+def leading_outside(path: Path) -> Path:
+    """A zip of the published kind whose pickle runs code, with names that leave the folder."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("../../evil/data.pkl", "/etc/evil", "archive/data.pkl"):
+            archive.writestr(name, pickle.dumps(Code()))
+    return path
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -107,10 +122,17 @@ class Code:
         (lambda path: text(path, b"version https://git-lfs.github.com/spec/v1\noid"), "git lfs pull"),
         (lambda path: text(path, b"<html>404</html>"), "16 bytes"),
         (lambda path: saved(path, {"a": Code()}), "more than weights"),
+        (in_the_old_format, "more than weights"),
+        (leading_outside, "more than weights"),
+        (lambda path: text(path, pickle.dumps(Code(), protocol=2)), "more than weights"),
+        (lambda path: text(path, b"\x08\x09\x12\x05ditto" * 9), "damaged"),
         (lambda path: saved(path, [torch.zeros(2)]), "no named weights"),
         (lambda path: saved(path, {}), "no named weights"),
     ],
-    ids=["cut off", "empty", "pointer", "web page", "code", "list", "nothing"],
+    ids=[
+        *("cut off", "empty", "pointer", "web page", "code", "code in the old format", "leading outside"),
+        *("a pickle", "another format", "list", "nothing"),
+    ],
 )
 def test_an_unreadable_checkpoint_is_named(make: Any, words: str, tmp_path: Path, capfd: Any):
     path = make(tmp_path / "bad.pth")
@@ -118,6 +140,7 @@ def test_an_unreadable_checkpoint_is_named(make: Any, words: str, tmp_path: Path
         read_weights(path)
     assert str(path) in str(caught.value)
     assert "run" not in capfd.readouterr().out
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_missing_file_or_part_is_named(tmp_path: Path):

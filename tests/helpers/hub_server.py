@@ -96,7 +96,16 @@ def _handler(hub: Hub) -> Callable[..., BaseHTTPRequestHandler]:
                 return self._answer(hub.refused[repo], b"{}", {"X-Error-Message": "no"})
             if not hub.siblings(repo):
                 return self._answer(404, b"{}", {"X-Error-Code": "RepoNotFound"})
-            told = {"id": repo, "sha": revision or COMMIT, "siblings": hub.siblings(repo), "tags": []}
+            told = {
+                "id": repo,
+                "sha": revision or COMMIT,
+                "siblings": hub.siblings(repo),
+                "tags": [],
+                "private": False,
+                "gated": False,
+                "downloads": 0,
+                "likes": 0,  # older libraries want them
+            }
             return self._answer(200, json.dumps(told).encode(), {"Content-Type": "application/json"})
 
         def _send(self, path: str) -> None:
