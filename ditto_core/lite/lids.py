@@ -33,10 +33,10 @@ LIT_AROUND, LIT_BULGE = 0.1, 0.5
 PAINT_FROM, PAINT_FULL = -0.4, 0.3
 PAINT_STRENGTH = 0.9
 # The paint fades at the inner and the outer end of the eye, shares of its width.
-INNER_END, OUTER_END = 0.12, 0.24
+INNER_END, OUTER_END = 0.07, 0.14
 # Width of the line of lashes, as a share of the eye's width, and how dark it is.
-LASH_WIDTH = 0.035
-LASH_STRENGTH = 0.75
+LASH_WIDTH = 0.04
+LASH_STRENGTH = 0.95
 
 
 @dataclass(frozen=True, eq=False)
