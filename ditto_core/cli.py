@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 from . import __version__
 from .console import ConsoleHost, say
 from .controls.presets import PRESETS
+from .convert_command import add_convert
 from .demo import demo
 from .ditto.streaming import ONLINE
 from .doctor import Finding, examine
@@ -59,6 +60,7 @@ examples:
   ditto inference_video --source_video person.mp4 --audio speech.wav --output dubbed.mp4
   ditto demo
   ditto download ditto-pytorch
+  ditto convert tensorrt --onnx_dir checkpoints/ditto_onnx --trt_dir checkpoints/ditto_trt_custom
   ditto doctor
 """
 
@@ -240,6 +242,11 @@ def _parser() -> argparse.ArgumentParser:
         description="Fetch model files that are not there yet. Without SET: tell what is there and missing.",
     )
     add_download(get)
+
+    change = commands.add_parser(
+        "convert", help="write model files in other formats: safetensors, onnx, tensorrt"
+    )
+    add_convert(change, common)
 
     check = commands.add_parser(
         "doctor", parents=[common], help="tell what is installed and whether it works"

@@ -33,8 +33,16 @@ _ENGINES = {role: f"{ENGINES}/{stem}_fp*.engine" for role, stem in _STEMS.items(
 
 
 def _places(*roles: str) -> dict[str, tuple[str, ...]]:
-    """Each file's places in the release, best first."""
-    return {role: catalogue().places(role) for role in roles}
+    """Each file's places in the release, best first; a `.pth` may have been converted, and deleted."""
+    return {
+        role: tuple(each for place in catalogue().places(role) for each in _forms(place)) for role in roles
+    }
+
+
+def _forms(place: str) -> tuple[str, ...]:
+    """A place, and for a `.pth` the one where `ditto convert safetensors` keeps its weights."""
+    stem = place.removesuffix(".pth")
+    return (place,) if stem == place else (place, f"{stem}.safetensors")
 
 
 _NEEDED = _places("config", *_STEMS)

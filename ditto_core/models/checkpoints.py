@@ -11,6 +11,7 @@ from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariable
 from torch import Tensor, nn
 
 from ..errors import ModelError
+from .safe_weights import safe_form
 
 SHOWN = 3
 """Names listed of what does not fit."""
@@ -19,9 +20,14 @@ SHOWN = 3
 def read_weights(path: Path, part: str = "", prefix: str = "") -> dict[str, Tensor]:
     """The named tensors of a `.pth` or `.safetensors` file, on the CPU.
 
-    part: the entry of the file that holds them, "" for the whole file. prefix: a text removed from the
-    names. Raises `ModelError` for a file that is missing, damaged, or holds anything but tensors.
+    part: the entry of a `.pth` file that holds them, "" for the whole file. prefix: a text removed from the
+    names. A `.safetensors` file made from it is read instead; it holds these weights and nothing else. Raises
+    `ModelError` for a file that is missing, damaged, or holds anything but tensors.
     """
+    if path.suffix == ".safetensors":
+        part = prefix = ""
+    elif (converted := safe_form(path)) is not None:
+        return read_checkpoint(converted)
     loaded = read_checkpoint(path)
     held = cast(dict[str, Any], loaded).get(part) if part and isinstance(loaded, dict) else loaded
     if not holds_weights(held):
