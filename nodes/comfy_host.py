@@ -16,6 +16,7 @@ from comfy.utils import ProgressBar
 from comfy_api.latest import ui
 from PIL import Image
 
+from ..ditto_core.blend.superres_files import SHARED_FOLDERS
 from ..ditto_core.host import Host, Releasable
 
 MODEL_FOLDER = "ditto"
@@ -26,8 +27,9 @@ _managed: weakref.WeakKeyDictionary[Releasable, ManagedModel] = weakref.WeakKeyD
 
 
 def register_model_folder() -> None:
-    """Make `models/ditto` known, after the folders `extra_model_paths.yaml` named for it."""
-    folder_paths.add_model_folder_path(MODEL_FOLDER, str(Path(folder_paths.models_dir) / MODEL_FOLDER))
+    """Make our model folders known, after those `extra_model_paths.yaml` named."""
+    for kind in (MODEL_FOLDER, *SHARED_FOLDERS):
+        folder_paths.add_model_folder_path(kind, str(Path(folder_paths.models_dir) / kind))
     # A new key accepts every file; the set is extended in place so that folders read earlier stay.
     folder_paths.folder_names_and_paths[MODEL_FOLDER][1].update({".onnx", ".pth", ".pkl", ".engine"})
 

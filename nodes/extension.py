@@ -21,6 +21,7 @@ from .motion_tensor import DittoMotionFromTensor, DittoMotionToTensor
 from .plot_controls import DittoPlotControls
 from .plot_motion import DittoPlotMotion
 from .put_back_blend import DittoPutBackBlend
+from .superres import DittoLoadSuperRes, DittoSuperRes
 from .talking_head import DittoTalkingHead
 from .warp3d import DittoWarp3D
 from .wav2feat import DittoWav2Feat
@@ -37,6 +38,8 @@ NODES: list[type[io.ComfyNode]] = [
     DittoWarp3D,
     DittoDecode,
     DittoPutBackBlend,
+    DittoLoadSuperRes,
+    DittoSuperRes,
     DittoFramesToImages,
     DittoFramesToVideo,
     DittoPlotMotion,

@@ -16,3 +16,6 @@ VolumesSocket = io.Custom("DITTO_VOLUMES")
 CropsSocket = io.Custom("DITTO_CROPS")
 FramesSocket = io.Custom("DITTO_FRAMES")
 ControlsSocket = io.Custom("DITTO_CONTROLS")
+SuperResSocket = io.Custom("DITTO_SUPERRES")
+FramesOrImages = io.Custom("DITTO_FRAMES,IMAGE")
+"""An output that is what its node was given."""

@@ -37,6 +37,8 @@ NODE_IDS = {
     "DittoWarp3D",
     "DittoDecode",
     "DittoPutBackBlend",
+    "DittoLoadSuperRes",
+    "DittoSuperRes",
     "DittoFramesToImages",
     "DittoFramesToVideo",
     "DittoPlotMotion",

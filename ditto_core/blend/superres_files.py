@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from ..errors import InputError, ModelError
 from ..host import Host
+from ..models.execution import PrecisionChoice
 from .restorers import Kind, Restorer
 from .superres_plan import Method, SuperResOptions
 
@@ -21,8 +23,13 @@ PUBLISHED: dict[Kind, tuple[str, ...]] = {
 }
 """The names of the published files without their ending, the best first."""
 
-DOWNLOADS: dict[Kind, str] = {"GFPGAN": "superres", "RestoreFormer": "superres", "CodeFormer": "codeformer"}
-"""What `python -m ditto_core download` calls them."""
+DOWNLOADS = {
+    "GFPGANv1.4": "superres",
+    "RestoreFormer": "superres",
+    "RealESRGAN_x4plus": "superres",
+    "codeformer": "codeformer",
+}
+"""What `python -m ditto_core download` calls published files."""
 
 KINDS: dict[Method, tuple[Kind, ...]] = {
     "GFPGAN": ("GFPGAN",),
@@ -35,6 +42,9 @@ KINDS: dict[Method, tuple[Kind, ...]] = {
 CODEFORMER_LICENCE = (
     "CodeFormer is used, as you chose. Its licence (S-Lab License 1.0) allows non-commercial use only."
 )
+
+
+_in_use: WeakValueDictionary[tuple[object, ...], Restorer] = WeakValueDictionary()
 
 
 def open_restorers(
@@ -50,13 +60,37 @@ def open_restorers(
             host.notice(f"{options.model.name} is not used: super-resolution is off.")
         return ()
     if loaded is None and options.model is not None:
-        loaded = Restorer(options.model, host.device, options.precision)
+        loaded = _opened(options.model, host, options.precision)
     chosen = tuple(_of_kinds(options, host, loaded)) if options.method != "model" else (_given(loaded),)
     for restorer in chosen:
         if restorer.kind == "CodeFormer":
             host.notice(CODEFORMER_LICENCE)
         host.manage(restorer)
     return chosen
+
+
+def open_model(name: str, host: Host, precision: PrecisionChoice = "auto") -> Restorer:
+    """The network in one of `model_names`; a `ModelError` says where to get a published one."""
+    files = model_files(host)
+    if name in files:
+        return _opened(files[name], host, precision)
+    stem = Path(name).stem
+    if stem not in DOWNLOADS:
+        raise ModelError(f"There is no file {name} in {_places(host)}. Put it there, or choose another one.")
+    raise ModelError(_missing(name, DOWNLOADS[stem], host))
+
+
+def model_names(host: Host) -> list[str]:
+    """The names of all files there are, then those of published files that are not there."""
+    found = model_files(host)
+    stems = {Path(name).stem.lower() for name in found}
+    return [*found, *(f"{name}.pth" for name in DOWNLOADS if name.lower() not in stems)]
+
+
+def model_state(name: str, host: Host) -> str:
+    """Changes when the file of this name does."""
+    file = model_files(host).get(name)
+    return f"{file} {file.stat().st_mtime_ns}" if file else "missing"
 
 
 def model_files(host: Host) -> dict[str, Path]:
@@ -80,7 +114,7 @@ def _of_kinds(options: SuperResOptions, host: Host, loaded: Restorer | None) -> 
         if loaded is not None and loaded.kind == kind:
             yield loaded
         else:
-            yield _checked(Restorer(_file_of(kind, host), host.device, options.precision), kind)
+            yield _checked(_opened(_file_of(kind, host), host, options.precision), kind)
 
 
 def _given(loaded: Restorer | None) -> Restorer:
@@ -93,7 +127,7 @@ def _checked(restorer: Restorer, kind: Kind) -> Restorer:
     if restorer.kind != kind:
         raise ModelError(
             f"{restorer.path} is no network of kind {kind} but one of kind {restorer.kind}. "
-            f"Get the published file with `python -m ditto_core download {DOWNLOADS[kind]}`."
+            f"Get the published file with `python -m ditto_core download {DOWNLOADS[PUBLISHED[kind][0]]}`."
         )
     return restorer
 
@@ -104,11 +138,28 @@ def _file_of(kind: Kind, host: Host) -> Path:
     for name in wanted:
         if name in files:
             return files[name]
-    places = ", ".join(str(folder) for folder in _folders(host))
-    raise ModelError(
-        f"Super-resolution with {kind} needs the file {PUBLISHED[kind][0]}.pth, which is in none of "
-        f"{places}. Get it with `python -m ditto_core download {DOWNLOADS[kind]}`, or put it there."
+    best = PUBLISHED[kind][0]
+    raise ModelError(_missing(f"{best}.pth", DOWNLOADS[best], host))
+
+
+def _missing(name: str, download: str, host: Host) -> str:
+    return (
+        f"Super-resolution needs the file {name}, which is not in {_places(host)}. Get it with "
+        f"`python -m ditto_core download {download}`, or put it there."
     )
+
+
+def _places(host: Host) -> str:
+    return ", ".join(str(folder) for folder in _folders(host))
+
+
+def _opened(path: Path, host: Host, precision: PrecisionChoice) -> Restorer:
+    """The network in a file; one that is in use somewhere is shared."""
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    key = (path, changed, host.device, precision)
+    restorer = _in_use.get(key) or Restorer(path, host.device, precision)
+    _in_use[key] = restorer
+    return restorer
 
 
 def _folders(host: Host) -> list[Path]:

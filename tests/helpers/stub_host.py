@@ -109,7 +109,7 @@ class StubHost:
     def _check_value(self, graph: Graph, node_id: str, wanted: api.Input, value: Any) -> None:
         if _is_link(value):
             given = self.output_types(graph[value[0]]["class_type"])[value[1]]
-            if given not in wanted.io_type.split(","):
+            if not set(given.split(",")) & set(wanted.io_type.split(",")):
                 raise GraphError(f"{node_id}.{wanted.id} takes {wanted.io_type}, not {given}")
         elif not isinstance(wanted, api.Widget):
             raise GraphError(f"{node_id}.{wanted.id} needs a link")

@@ -1,0 +1,168 @@
+"""Super-resolution of rendered faces, or of the faces in any IMAGE."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import torch
+from comfy_api.latest import io
+
+from ..ditto_core.blend.restorers import Restorer
+from ..ditto_core.blend.superres import enhance, enhance_images
+from ..ditto_core.blend.superres_files import model_names, model_state, open_model, open_restorers
+from ..ditto_core.blend.superres_plan import Method, SuperResOptions, When
+from ..ditto_core.data import Frames
+from ..ditto_core.models.execution import PRECISIONS, PrecisionChoice
+from .comfy_host import ComfyHost, ModelFolders
+from .inputs import chosen
+from .sockets import FramesOrImages, FramesSocket, SuperResSocket
+
+METHODS: dict[str, Method] = {method: method for method in get_args(Method)}
+WHENS: dict[str, When] = {when: when for when in get_args(When)}
+PRECISION_CHOICES: dict[str, PrecisionChoice] = {name: name for name in get_args(PrecisionChoice)}
+METHOD_TOOLTIP = (
+    "GFPGAN, CodeFormer (non-commercial licence) and RestoreFormer repaint faces; both is GFPGAN, then "
+    "CodeFormer. model is what Load SuperRes gives. none leaves everything as it is."
+)
+WHEN_TOOLTIP = (
+    "auto: a face that was rendered with fewer pixels than it has in the frame; in an IMAGE, a face of fewer "
+    "than 512x512 pixels. always: every face. never: none."
+)
+PRECISION_TOOLTIP = (
+    "What the networks calculate in. auto: fp16 on a GPU for networks made for it, otherwise fp32."
+)
+
+
+class DittoLoadSuperRes(io.ComfyNode):
+    """A network by its file."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        names = model_names(ModelFolders())
+        return io.Schema(
+            node_id="DittoLoadSuperRes",
+            display_name="Ditto Load SuperRes",
+            category="Ditto/Load",
+            description="Loads a face restorer or an upscaler for Ditto SuperRes.",
+            inputs=[
+                io.Combo.Input(
+                    "model",
+                    options=names,
+                    default=names[0],
+                    tooltip="A file in models/ditto/superres, models/facerestore_models or "
+                    "models/upscale_models. Published files are listed too when they are not there yet.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISIONS),
+                    default=SuperResOptions.precision,
+                    tooltip=PRECISION_TOOLTIP,
+                ),
+            ],
+            outputs=[SuperResSocket.Output(display_name="model", tooltip="For Ditto SuperRes.")],
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, model: str, precision: str) -> str:
+        return f"{model_state(model, ModelFolders())} {precision}"
+
+    @classmethod
+    def execute(cls, model: str, precision: str) -> io.NodeOutput:
+        loaded = open_model(model, ComfyHost(), chosen("precision", precision, PRECISION_CHOICES))
+        return io.NodeOutput(loaded)
+
+
+class DittoSuperRes(io.ComfyNode):
+    """Frames or IMAGE, with restored faces."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="DittoSuperRes",
+            display_name="Ditto SuperRes",
+            category="Ditto/Stages",
+            description="Restores faces that were rendered with fewer pixels than the frame has for them; "
+            "also the faces of any IMAGE batch.",
+            inputs=[
+                io.MultiType.Input(
+                    "frames",
+                    types=[FramesSocket, io.Image],
+                    tooltip="From Ditto Put Back Blend, or any IMAGE batch.",
+                ),
+                io.Combo.Input("method", options=list(METHODS), default="GFPGAN", tooltip=METHOD_TOOLTIP),
+                io.Combo.Input(
+                    "when", options=list(WHENS), default=SuperResOptions.when, tooltip=WHEN_TOOLTIP
+                ),
+                io.Float.Input(
+                    "fidelity",
+                    default=SuperResOptions.fidelity,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="CodeFormer only: 0 paints the finest face, 1 keeps closest to the given one.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=SuperResOptions.strength,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="How much of the restored face is shown: 0 nothing, 1 all of it.",
+                ),
+                io.Int.Input(
+                    "steadiness",
+                    default=SuperResOptions.steadiness,
+                    min=0,
+                    max=8,
+                    tooltip="Frames to each side over which the restoration of what keeps still is averaged, "
+                    "against flicker; 0 restores every frame for itself.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISIONS),
+                    default=SuperResOptions.precision,
+                    tooltip=PRECISION_TOOLTIP,
+                ),
+                SuperResSocket.Input(
+                    "model",
+                    optional=True,
+                    tooltip="For method model; with another method it replaces that method's own file of "
+                    "its kind.",
+                ),
+            ],
+            outputs=[
+                FramesOrImages.Output(
+                    display_name="frames",
+                    tooltip="What came in, with restored faces: frames rendered when they are read, or an "
+                    "IMAGE.",
+                ),
+                io.String.Output(display_name="report", tooltip="Which frames are enhanced, and why."),
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        frames: Frames | torch.Tensor,
+        method: str,
+        when: str,
+        fidelity: float,
+        strength: float,
+        steadiness: int,
+        precision: str,
+        model: Restorer | None = None,
+    ) -> io.NodeOutput:
+        host = ComfyHost()
+        options = SuperResOptions(
+            method=chosen("method", method, METHODS),
+            when=chosen("when", when, WHENS),
+            fidelity=fidelity,
+            strength=strength,
+            steadiness=steadiness,
+            precision=chosen("precision", precision, PRECISION_CHOICES),
+        )
+        restorers = open_restorers(options, host, model)
+        work = enhance if isinstance(frames, Frames) else enhance_images
+        result, report = work(frames, restorers, options, host)
+        host.notice(report)
+        return io.NodeOutput(result, report, ui=host.shown_notices())

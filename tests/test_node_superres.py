@@ -1,0 +1,126 @@
+"""The nodes of super-resolution, run in-process through the stub host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from helpers.people import face
+from helpers.restorers import saved, small_upscaler
+from helpers.stub_host import GraphError, StubHost
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubHost]:
+    stub = StubHost(tmp_path_factory.mktemp("host"))
+    saved(stub.folder / "models/upscale_models/2x.pth", small_upscaler())
+    yield stub
+    stub.close()
+
+
+def portrait(count: int = 1) -> torch.Tensor:
+    pixels = torch.frombuffer(bytearray(face(256).tobytes()), dtype=torch.uint8).view(1, 256, 256, 3)
+    return pixels.repeat(count, 1, 1, 1) / 255
+
+
+def superres(host: StubHost, frames: Any, **more: Any) -> tuple[Any, ...]:
+    (model,) = host.call("DittoLoadSuperRes", model="2x.pth")
+    return host.call("DittoSuperRes", frames=frames, model=model, method="model", **more)
+
+
+def lite_frames(host: StubHost) -> Any:
+    (engine,) = host.call("DittoLoadEngine", engine="lite")
+    avatar, _ = host.call("DittoLoadAvatar", engine=engine, source=portrait())
+    sound = {"waveform": torch.zeros(1, 1, 1920), "sample_rate": 16000}
+    (features,) = host.call("DittoWav2Feat", engine=engine, audio=sound)
+    (motion,) = host.call("DittoLMDMSample", avatar=avatar, speech=features)
+    (keypoints,) = host.call("DittoMotionStitch", avatar=avatar, motion=motion)
+    (volumes,) = host.call("DittoWarp3D", keypoints=keypoints)
+    (crops,) = host.call("DittoDecode", volumes=volumes)
+    return host.call("DittoPutBackBlend", crops=crops)[0]
+
+
+def test_files_are_listed_then_published_ones_that_are_missing(host: StubHost) -> None:
+    (wanted, _) = host.nodes["DittoLoadSuperRes"].define_schema().inputs
+    assert wanted.options == [
+        "2x.pth", "GFPGANv1.4.pth", "RestoreFormer.pth", "RealESRGAN_x4plus.pth", "codeformer.pth"
+    ]  # fmt: skip
+    with pytest.raises(host.core("errors").ModelError, match="ditto_core download codeformer"):
+        host.call("DittoLoadSuperRes", model="codeformer.pth")
+    with pytest.raises(host.core("errors").ModelError, match=r"no file other\.pth"):
+        host.call("DittoLoadSuperRes", model="other.pth")
+
+
+def test_a_changed_file_is_loaded_again(host: StubHost) -> None:
+    node = host.nodes["DittoLoadSuperRes"]
+    before = node.fingerprint_inputs(model="2x.pth", precision="auto")
+    assert node.fingerprint_inputs(model="2x.pth", precision="auto") == before
+    (first,) = host.call("DittoLoadSuperRes", model="2x.pth")
+    assert host.call("DittoLoadSuperRes", model="2x.pth") == (first,)
+    saved(host.folder / "models/upscale_models/2x.pth", small_upscaler())
+    assert node.fingerprint_inputs(model="2x.pth", precision="auto") != before
+    assert host.call("DittoLoadSuperRes", model="2x.pth") != (first,)
+    assert node.fingerprint_inputs(model="codeformer.pth", precision="auto") == "missing auto"
+
+
+def test_images_come_back_as_images_with_a_report(host: StubHost) -> None:
+    images = portrait(2)
+    result, report = superres(host, images)
+    assert result.shape == images.shape
+    assert 0 < (result != images).any(dim=-1).float().mean() < 1
+    assert report == "Super-resolution (model) of faces with fewer than 512x512 pixels in 2 frames."
+    assert host.shown["text"] == (report,)
+    assert host.patchers  # ComfyUI may ask for the memory back
+    same, told = host.call("DittoSuperRes", frames=images, method="GFPGAN", when="never")
+    assert torch.equal(same, images)
+    assert told == "Super-resolution is off."
+
+
+def test_frames_stay_lazy_and_keep_their_sound(host: StubHost) -> None:
+    frames = lite_frames(host)
+    same, report = superres(host, frames)
+    assert same is frames
+    assert "changes nothing" in report
+    result, report = superres(host, frames, when="always")
+    assert "of 3 of 3 frames" in report
+    assert result.audio is frames.audio
+    assert not torch.equal(result.images[:], frames.images[:])
+
+
+def test_what_is_missing_is_said(host: StubHost) -> None:
+    error = host.core("errors")
+    with pytest.raises(error.ModelError, match=r"GFPGANv1\.4\.pth.*ditto_core download superres"):
+        host.call("DittoSuperRes", frames=portrait())
+    with pytest.raises(error.InputError, match="needs a model"):
+        host.call("DittoSuperRes", frames=portrait(), method="model")
+
+
+def test_the_output_goes_wherever_its_input_came_from(host: StubHost) -> None:
+    def graph(follower: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "1": {"class_type": "DittoExample", "inputs": {}},
+            "2": {"class_type": "DittoSuperRes", "inputs": {"frames": ["1", 0], **widgets}},
+            "3": follower,
+        }
+
+    schema = host.nodes["DittoSuperRes"].define_schema()
+    widgets = {wanted.id: wanted.default for wanted in schema.inputs if hasattr(wanted, "default")}
+    video = {wanted.id: wanted.default for wanted in host.nodes["DittoFramesToVideo"].define_schema().inputs
+             if hasattr(wanted, "default")}  # fmt: skip
+    host.check(graph({"class_type": "DittoFramesToVideo", "inputs": {"frames": ["2", 0], **video}}))
+    host.check(graph({"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}}))
+    with pytest.raises(GraphError, match="takes DITTO_CROPS"):
+        host.check(
+            graph(
+                {"class_type": "DittoCropsToImages", "inputs": {"crops": ["2", 0], "start": 0, "count": -1}}
+            )
+        )
+
+
+def test_the_folder_of_face_restorers_is_registered(host: StubHost) -> None:
+    import folder_paths  # pyright: ignore
+
+    assert Path(folder_paths.get_folder_paths("facerestore_models")[0]).name == "facerestore_models"
