@@ -3,11 +3,16 @@
 import sys
 from pathlib import Path
 
+SCRIPT = Path(__file__).absolute()
+
 if len(sys.argv) > 1:
+    sys.path[0] = str(
+        SCRIPT.parent
+    )  # Python follows links; the files belong to the ComfyUI that has the link
     from ditto_core.__main__ import main
 
     sys.exit(main(["download", *sys.argv[1:]]))
 
 print("[ComfyUI-Ditto] Ready: the Lite engine works at once, without any download.")
 print("[ComfyUI-Ditto] The official Ditto engine needs its published files (2.2 GB). To get them:")
-print(f'    "{sys.executable}" "{Path(__file__).absolute()}" ditto-pytorch')
+print(f'    "{sys.executable}" "{SCRIPT}" ditto-pytorch')
