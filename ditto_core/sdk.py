@@ -20,10 +20,10 @@ from torch import Tensor
 
 from .blend.restorers import Restorer
 from .blend.superres_files import open_restorers
-from .data import Avatar, Frames, SpeechFeatures
+from .data import Avatar, SpeechFeatures
 from .ditto.engine import DittoEngine
-from .ditto.speech import FRAME, RATE
-from .ditto.streaming import animate_online
+from .ditto.speech import FRAME, RATE, Chunk
+from .ditto.streamed_video import StreamedVideo
 from .engine import Engine
 from .engines import AUTO
 from .errors import InputError
@@ -31,7 +31,7 @@ from .flags import BY_NAME, by_target, with_values
 from .host import Host
 from .media.sound import as_audio
 from .media.source import open_source
-from .media.writer import write_video
+from .media.writer import container_for, write_video
 from .models.configs import read_config
 from .models.execution import Execution
 from .scripts import SCRIPTS, open_engine, published_options
@@ -84,8 +84,9 @@ class SpeechSlot:
 class StreamSDK:
     """`setup` a source, say how long the speech is, feed the speech, `close`: the video is written.
 
-    The speech is fed as a whole, `audio2motion_queue.put(wav2feat(audio))`, or piece by piece with
-    `run_chunk`, which collects it: `close` renders. One object makes any number of videos, one after another.
+    The speech is fed as a whole, `audio2motion_queue.put(wav2feat(audio))`, and rendered by `close`, or piece
+    by piece with `run_chunk`, which renders and writes what is ready. One object makes any number of videos,
+    one after another.
     """
 
     def __init__(
@@ -112,13 +113,16 @@ class StreamSDK:
         self._options = TalkOptions()
         self._restorers: Sequence[Restorer] = ()
         self._frames = -1
+        self._streamed: StreamedVideo | None = None
         self._chunks: list[Tensor] = []
 
     def setup(
         self, source_path: str | PathLike[str], output_path: str | PathLike[str], **kwargs: Any
     ) -> None:
         """Register a picture or video. kwargs: the published options, or any flag of `ditto talk` by name."""
+        self._give_up()
         self._options = with_values(TalkOptions(), by_target(self.given(kwargs)))
+        container_for(Path(output_path), self._options.video)  # refused before the work, not after it
         configured = self._config.options.get("online_mode", False) if self._config else False
         self.online_mode = bool(kwargs.get("online_mode", configured))
         source = open_source(source_path, self._options.motion.fps)
@@ -152,7 +156,10 @@ class StreamSDK:
         fade_out: int = -1,
         ctrl_info: Mapping[int, Mapping[str, Any]] | Sequence[Mapping[str, Any]] | None = None,
     ) -> None:
-        """How many frames there will be, and what happens in some of them; None keeps `setup`'s ctrl_info."""
+        """How many frames there will be, -1 when nobody knows, and what happens in some of them; None keeps
+        `setup`'s ctrl_info. With `run_chunk` this comes before the first one."""
+        if self._streamed:
+            raise InputError("setup_Nd comes before the first run_chunk: frames are being rendered already.")
         self._frames = N_d
         given: dict[str, Any] = {"fade_in": fade_in, "fade_out": fade_out}
         if ctrl_info is not None:
@@ -163,46 +170,68 @@ class StreamSDK:
         """Take a piece of speech at 16 kHz: past, present and future frames; the present ones are new.
 
         As published, each piece begins `present` frames after the one before, the first one with `past`
-        frames of silence.
+        frames of silence. With Ditto the frames that are ready are rendered and written, and speech that
+        comes faster than that waits here. Lite and super-resolution take the whole speech, in `close`.
         """
-        past, present, _ = chunksize
-        samples = _samples(audio_chunk)
-        if len(samples) < (past + present) * FRAME:
-            needed = sum(chunksize) * FRAME + 80
-            raise InputError(
-                f"A chunk of {chunksize} frames has {needed} samples; this one has {len(samples)}."
-            )
-        self._chunks.append(samples[past * FRAME : (past + present) * FRAME])
+        self._registered()
+        samples, chunk = _samples(audio_chunk), Chunk(*chunksize)
+        if isinstance(self.engine, DittoEngine) and not self._restorers:
+            self._stream(self.engine, chunksize).take(samples)
+        else:
+            present = slice(chunk.past * FRAME, (chunk.past + chunk.present) * FRAME)
+            self._chunks.append(chunk.checked(samples)[present])
 
     def close(self) -> Path:
         """Render and write the video with its sound; gives its path."""
-        self._registered()
-        frames = self._online() if self._chunks else self._offline()
-        frames = enhanced(frames, self._restorers, self._options.superres, self.host)
-        if self._frames not in (-1, len(frames.images)):
+        if self._streamed:
+            self._streamed.finish()
+            made = self._streamed.frames
+        else:
+            frames = animate(self._registered(), self._heard(), self._options, self.host)
+            frames = enhanced(frames, self._restorers, self._options.superres, self.host)
+            write_video(frames, self._output, self._options.video, self.host)
             made = len(frames.images)
+        if self._frames not in (-1, made):
             self.host.notice(f"setup_Nd was told {self._frames} frames; the speech gives {made}.")
-        return write_video(frames, self._output, self._options.video, self.host)
+        return self._output
 
-    def _offline(self) -> Frames:
+    def _heard(self) -> SpeechFeatures:
+        """The whole speech."""
+        if self._chunks:
+            samples = torch.cat(self._chunks)
+            return self.wav2feat(samples[: self._frames * FRAME] if self._frames > 0 else samples)
         features = self.audio2motion_queue.features
         if features is None:
             raise InputError(
                 "There is no speech. Before close, call run_chunk or audio2motion_queue.put(wav2feat(audio))."
             )
-        return animate(self._registered(), features, self._options, self.host)
+        return features
 
-    def _online(self) -> Frames:
-        """Motion drawn as for a stream where the engine can, otherwise as for the whole speech."""
-        samples = torch.cat(self._chunks)
-        audio = as_audio(samples[: self._frames * FRAME] if self._frames > 0 else samples, RATE)
-        options = self._options.merged(audio)
-        if not isinstance(self.engine, DittoEngine):
-            return animate(
-                self._registered(), self.engine.encode_speech(audio, self.host), options, self.host
+    def _stream(self, engine: DittoEngine, chunksize: tuple[int, int, int]) -> StreamedVideo:
+        """The video that chunks of this size go into."""
+        if self._streamed is None:
+            options = self._options
+            self._streamed = StreamedVideo(
+                engine,
+                self._registered(),
+                self._output,
+                options.motion,
+                options.stitch,
+                options.blend,
+                options.video,
+                self.host,
+                chunksize=chunksize,
+                length=self._frames if self._frames > 0 else None,
             )
-        parts = (options.motion, options.stitch, options.blend)
-        return animate_online(self.engine, self._registered(), audio, *parts, self.host)
+        if self._streamed.chunk != Chunk(*chunksize):
+            raise InputError(f"The first chunk had another size than {chunksize}; keep to one size.")
+        return self._streamed
+
+    def _give_up(self) -> None:
+        """Forget a video that was not closed."""
+        if self._streamed:
+            self._streamed.cancel()
+        self._streamed = None
 
     def _registered(self) -> Avatar:
         if self._avatar is None:

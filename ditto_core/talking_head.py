@@ -32,8 +32,8 @@ from .data import (
     as_fps,
 )
 from .ditto.engine import DittoEngine
+from .ditto.online import animate_online
 from .ditto.speech import Chunk
-from .ditto.streaming import animate_online
 from .engine import Engine, common_engine
 from .engines import AUTO, load_engine
 from .errors import EngineError, InputError

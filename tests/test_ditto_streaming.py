@@ -28,8 +28,9 @@ from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.draw import CHANNELS, FPS, DittoMotion, blink_offsets, draw_motion, stream_motion
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.line import Line, Stage
+from ditto_core.ditto.online import animate_online
 from ditto_core.ditto.speech import Chunk, frame_count
-from ditto_core.ditto.streaming import BLINK_CYCLE, ONLINE, Stages, StreamingSession, animate_online
+from ditto_core.ditto.streaming import BLINK_CYCLE, ONLINE, Stages, StreamingSession
 from ditto_core.engines import load_engine
 from ditto_core.errors import EngineError, InputError, Interrupted
 from ditto_core.host import Host
@@ -319,7 +320,7 @@ def test_a_stream_takes_no_more_than_it_can_hold(
 
 def test_frames_nobody_takes_make_the_stages_wait(engine: DittoEngine, person: DittoAvatar):
     with StreamingSession(engine, person, SHORT, room=2) as session:
-        frames = session.render(sound(8))
+        frames = session.feed(sound(8))
         first = next(frames)
         time.sleep(0.5)
         queued = [len(queue.items) for queue in session._line._queues]
@@ -368,7 +369,7 @@ def test_the_error_of_a_stage_reaches_the_caller(
     if stage == "stitcher":
         monkeypatch.setattr("ditto_core.ditto.stitch.MotionStitcher.__call__", fail)
     elif stage == "hear":
-        monkeypatch.setattr(engine.networks.hubert, "_load", fail)
+        monkeypatch.setattr(engine.networks.runners["hubert"], "_load", fail)
     else:
         monkeypatch.setattr(engine, stage, fail)
     with pytest.raises(RuntimeError, match=f"{stage} broke"):

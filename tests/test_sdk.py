@@ -250,22 +250,6 @@ def test_data_of_the_configuration_is_replaced_for_one_video(
         stream.setup(portrait, tmp_path / "out.mp4", fix_kp_cond="often")
 
 
-def test_chunks_are_rendered_as_a_stream_with_ditto(
-    tmp_path: Path, portrait: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    use_small_networks(monkeypatch)
-    release = write_release(tmp_path / "checkpoints")
-    stream = StreamSDK(
-        release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl", release / "ditto_pytorch", engine="ditto"
-    )
-    stream.setup(portrait, tmp_path / "out.mp4", overlap_v2=70, sampling_timesteps=2)
-    stream.setup_Nd(7)
-    for _ in range(2):
-        stream.run_chunk(np.zeros(6480, np.float32))
-    stream.close()
-    assert frames_in(tmp_path / "out.mp4") == 7
-
-
 def test_lite_says_that_it_uses_no_such_data(stream: StreamSDK, portrait: Path, tmp_path: Path) -> None:
     stream.setup(portrait, tmp_path / "out.mp4", ch_info={})
     assert any("does not use ch_info" in notice for notice in stream.host.notices)  # type: ignore[attr-defined]

@@ -43,6 +43,15 @@ class Chunk:
     def samples(self) -> int:
         return _start(self.past + self.present + self.future) + OVERHANG
 
+    def checked(self, samples: Tensor) -> Tensor:
+        """The samples of a chunk, (samples,); what is missing of its future is silence."""
+        if not (self.past + self.present) * FRAME <= len(samples) <= self.samples:
+            size = (self.past, self.present, self.future)
+            raise InputError(
+                f"A chunk of {size} frames has {self.samples} samples; this one has {len(samples)}."
+            )
+        return F.pad(samples, (0, self.samples - len(samples)))
+
     def encode(self, samples: Tensor, encode: Encode) -> Tensor:
         """The features (present, C) of one chunk (samples,)."""
         rows = encode(samples[None])

@@ -15,16 +15,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from threading import Event
 from types import TracebackType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..audio.resample import mono
-from ..blend.put_back import mask_weight, put_back, rendered_region
+from ..blend.put_back import put_back
 from ..control_info import frame_entries
 from ..data import (
     Audio,
@@ -32,21 +30,19 @@ from ..data import (
     BlendOptions,
     FaceCrops,
     FeatureVolumes,
-    Frames,
     Keypoints,
     MotionOptions,
     StitchOptions,
 )
 from ..errors import EngineError, InputError
 from ..host import Host
-from ..sequences import LazySequence, TensorSequence
+from ..sequences import TensorSequence
 from .avatar import DittoAvatar
 from .draw import CHANNELS, FPS, DittoMotion, blink_offsets, stream_motion
 from .engine import DittoEngine
 from .line import Line, Stopped
 from .motion import from_vectors, keypoints
-from .source import CROP_SIDE
-from .speech import FRAME, RATE, Chunk, SpeechStream, frame_count, speech_features
+from .speech import FRAME, RATE, Chunk, SpeechStream, speech_features
 
 ONLINE = MotionOptions(overlap_v2=70, sampling_timesteps=10)
 """The published options for streams."""
@@ -212,15 +208,18 @@ class StreamingSession:
 
         Waits while there is more speech than the stages can take.
         """
-        return torch.cat([self._nothing, *self._guarded(self._feed(self._usable(samples)))])
+        return torch.cat([self._nothing, *self.feed(samples)])
 
     def close(self) -> Tensor:
         """The frames not given yet; none when there is nothing left. Silence follows the last sample."""
-        return torch.cat([self._nothing, *self._guarded(self._rest())])
+        return torch.cat([self._nothing, *self.rest()])
 
-    def render(self, samples: Samples) -> Iterator[Tensor]:
-        """`push` and `close` for long speech: all frames, in small batches as they get ready."""
+    def feed(self, samples: Samples) -> Iterator[Tensor]:
+        """`push`, in small batches of frames as they get ready; all is taken when no more come."""
         yield from self._guarded(self._feed(self._usable(samples)))
+
+    def rest(self) -> Iterator[Tensor]:
+        """`close`, in small batches of frames as they get ready."""
         yield from self._guarded(self._rest())
 
     def cancel(self) -> None:
@@ -280,52 +279,6 @@ class StreamingSession:
         except BaseException:
             self.cancel()
             raise
-
-
-class _StreamedFrames(LazySequence):
-    """The frames of a session, to be read once and in order."""
-
-    def __init__(self, session: StreamingSession, samples: Tensor, shape: tuple[int, ...]) -> None:
-        super().__init__(frame_count(len(samples)), shape, torch.uint8)
-        self._batches = session.render(samples)
-        self._waiting = torch.empty((0, *shape), dtype=torch.uint8)
-        self._next = 0
-
-    def compute(self, start: int, stop: int) -> Tensor:
-        if start != self._next:
-            raise InputError(
-                f"Frame {start} of a stream was asked for where {self._next} follows; read them in order."
-            )
-        while len(self._waiting) < stop - start:
-            self._waiting = torch.cat([self._waiting, next(self._batches)])
-        self._next = stop
-        taken, self._waiting = self._waiting[: stop - start], self._waiting[stop - start :]
-        return taken
-
-
-def animate_online(
-    engine: DittoEngine,
-    avatar: Avatar,
-    audio: Audio,
-    motion: MotionOptions = ONLINE,
-    stitch: StitchOptions | None = None,
-    blend: BlendOptions | None = None,
-    host: Host | None = None,
-    *,
-    chunk: tuple[int, int, int] = (3, 5, 2),
-) -> Frames:
-    """A whole recording animated the way a stream is; the frames can be read once, in order."""
-    count = audio.frame_count(FPS)
-    samples = mono(audio, RATE)
-    missing = (count - 1) * FRAME + 1 - len(samples)  # resampling may round a last frame away
-    fitted = F.pad(samples, (0, max(missing, 0)))[: count * FRAME]
-    session = StreamingSession(engine, avatar, motion, stitch, blend, host, chunk=chunk, length=count)
-    frames = _StreamedFrames(session, fitted, avatar.frames.shape)
-    person = cast(DittoAvatar, avatar)  # the session has refused any other
-    weight = mask_weight(torch.ones(CROP_SIDE, CROP_SIDE), blend or BlendOptions())
-    index = avatar.source_index(count, FPS)
-    region = rendered_region(weight, person.crop_to_original, index, person.absent)
-    return Frames(frames, FPS, audio, region)
 
 
 def _silence(engine: DittoEngine, overlap: int, chunk: Chunk, host: Host) -> Tensor:

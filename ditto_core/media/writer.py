@@ -81,21 +81,85 @@ def write_video(
     `MediaError` when the file cannot be written.
     """
     options, host, path = options or VideoOptions(), host or Host(), Path(path)
-    container = container_for(path, options)
-    if len(frames.images) == 0:
+    container_for(path, options)
+    total = len(frames.images)
+    if total == 0:
         raise InputError("There are no frames to write.")
+    sound = frames.audio and _as_laid_out(frames.audio)
+    form = sound and (sound.rate, len(sound.samples))
+    with video_file(path, frames.height, frames.width, frames.fps, options, form) as file:
+        if sound:
+            file.add_sound(sound.samples)
+            file.end_sound()
+        host.check_interrupted()
+        for batch in frames.images.batches(DEFAULT_BATCH):
+            file.write(batch)
+            host.progress("render", file.frames, total, batch[-1])
+            host.check_interrupted()
+    return path
+
+
+@contextmanager
+def video_file(
+    path: Path, height: int, width: int, fps: Fraction, options: VideoOptions, sound: tuple[int, int] | None
+) -> Generator[VideoFile]:
+    """A file that frames and sound are written to as they come. It appears under its name when the block
+    ends, and is thrown away when that fails.
+
+    sound: its samples a second and its channels, 1, 2, 6 or 8, if there is any. What else holds of the file
+    is said at `write_video`.
+    """
+    container = container_for(path, options)
     with _published(path) as unfinished, _explained(path):
         output = av.open(str(unfinished), "w", format=container.format, options=_muxer_options(container))
         try:
-            _encode(frames, output, container, options, host)
+            pictures = _PictureTrack(output, height, width, fps, options)
+            file = VideoFile(pictures, _SoundTrack(output, *sound, container, options) if sound else None)
+            yield file
+            file.finish()
         except BaseException:
             # Closing completes the file and may fail as well; it is thrown away, so the first error counts.
             with suppress(FFmpegError, OSError, ValueError):
                 output.close()
             raise
         output.close()
-        _check_complete(unfinished, len(frames.images))
-    return path
+        _check_complete(unfinished, file.frames)
+
+
+class VideoFile:
+    """Pictures and the sound that goes with them, on their way into a file."""
+
+    def __init__(self, pictures: _PictureTrack, sound: _SoundTrack | None) -> None:
+        self._pictures = pictures
+        self._sound = sound
+
+    @property
+    def frames(self) -> int:
+        """How many pictures were written."""
+        return self._pictures.count
+
+    def add_sound(self, samples: Tensor) -> None:
+        """Take the sound (channels, T) that follows; all at once where its rate is one the codec lacks."""
+        if self._sound:
+            self._sound.add(samples)
+
+    def end_sound(self) -> None:
+        """No more sound comes; silence follows."""
+        if self._sound:
+            self._sound.ended = True
+
+    def write(self, batch: Tensor) -> None:
+        """Encode pictures, RGB uint8 (n, H, W, 3), and the sound up to their end."""
+        self._pictures.write(batch)
+        # Side by side: the container holds back what is ahead of the other track.
+        if self._sound:
+            self._sound.write_until(self.frames * self._pictures.time_base)
+
+    def finish(self) -> None:
+        self.end_sound()
+        self._pictures.finish()
+        if self._sound:
+            self._sound.finish(self.frames * self._pictures.time_base)
 
 
 def container_for(path: Path, options: VideoOptions) -> Container:
@@ -159,42 +223,24 @@ def _cannot_write(path: Path, error: Exception) -> MediaError:
     return MediaError(f"{path} cannot be written ({reason}). Choose another folder or other video options.")
 
 
-def _encode(
-    frames: Frames, output: OutputContainer, container: Container, options: VideoOptions, host: Host
-) -> None:
-    pictures = _PictureTrack(output, frames, options)
-    sound = _SoundTrack(output, frames, container, options) if frames.audio else None
-    total, done = len(frames.images), 0
-    host.check_interrupted()
-    for batch in frames.images.batches(DEFAULT_BATCH):
-        pictures.write(batch)
-        done += len(batch)
-        # Side by side with the pictures: the container holds back what is ahead of the other track.
-        if sound:
-            sound.write_until(done / frames.fps)
-        host.progress("render", done, total, batch[-1])
-        host.check_interrupted()
-    pictures.finish()
-    if sound:
-        sound.finish()
-
-
 class _PictureTrack:
     """RGB batches in, encoded pictures out, one every 1 / fps seconds."""
 
-    def __init__(self, output: OutputContainer, frames: Frames, options: VideoOptions) -> None:
+    def __init__(
+        self, output: OutputContainer, height: int, width: int, fps: Fraction, options: VideoOptions
+    ) -> None:
         encoder = find_encoder(options.codec)
         offered = [each.name for each in encoder.video_formats or [] if each.name.startswith("yuv4")]
         if options.pixel_format not in offered:
             raise InputError(f"{options.codec} has no {options.pixel_format}; choose {', '.join(offered)}.")
         speed = speed_options(encoder.name, options.crf, options.preset)
-        stream: Any = output.add_stream(encoder.name, rate=frames.fps, options=speed)
+        stream: Any = output.add_stream(encoder.name, rate=fps, options=speed)
         self.output = output
         self.stream: VideoStream = stream
-        self.time_base = 1 / frames.fps
+        self.time_base = 1 / fps
         self.count = 0
         stream.pix_fmt = options.pixel_format
-        stream.width, stream.height = _whole_chroma(frames.width, frames.height, options.pixel_format)
+        stream.width, stream.height = _whole_chroma(width, height, options.pixel_format)
         context = stream.codec_context
         context.time_base = self.time_base
         context.thread_type = "AUTO"
@@ -234,18 +280,18 @@ def _to_yuv(frame: VideoFrame, pixel_format: str | None) -> VideoFrame:
 
 
 class _SoundTrack:
-    """Sound cut or filled to the pictures' duration, encoded piece by piece."""
+    """Sound in pieces, encoded as far as there are pictures; after its end silence follows."""
 
     def __init__(
-        self, output: OutputContainer, frames: Frames, container: Container, options: VideoOptions
+        self, output: OutputContainer, rate: int, channels: int, container: Container, options: VideoOptions
     ) -> None:
-        assert frames.audio is not None
         codec = container.audio[0] if options.audio_codec == "auto" else options.audio_codec
         encoder = find_encoder(codec)
-        self.rate = _supported_rate(frames.audio.rate, encoder.audio_rates)
-        duration = len(frames.images) / frames.fps
-        self.samples = _fitted(_recording(frames.audio, self.rate), round(duration * self.rate))
-        self.layout = _LAYOUTS[len(self.samples)]
+        self.given_rate = rate
+        self.rate = _supported_rate(rate, encoder.audio_rates)
+        self.layout = _LAYOUTS[channels]
+        self.waiting = torch.empty(channels, 0)
+        self.ended = False
         stream: Any = output.add_stream(encoder.name, rate=self.rate, layout=self.layout)
         stream.bit_rate = options.audio_bitrate
         self.output = output
@@ -253,20 +299,28 @@ class _SoundTrack:
         self.resampler = av.AudioResampler(_sample_format(encoder), self.layout, self.rate)
         self.written = 0
 
+    def add(self, samples: Tensor) -> None:
+        samples = resample(samples, self.given_rate, self.rate)
+        self.waiting = torch.cat([self.waiting, samples], dim=1) if self.waiting.shape[1] else samples
+
     def write_until(self, seconds: Fraction) -> None:
-        end = min(round(seconds * self.rate), self.samples.shape[1])
-        piece = self.samples[:, self.written : end]
+        count = round(seconds * self.rate) - self.written
+        missing = count - self.waiting.shape[1]
+        if self.ended and missing > 0:
+            self.waiting = torch.nn.functional.pad(self.waiting, (0, missing))
+        piece, self.waiting = self.waiting[:, :count], self.waiting[:, count:]
         if piece.shape[1] == 0:
             return
         frame = AudioFrame.from_ndarray(np.ascontiguousarray(piece.numpy()), "fltp", self.layout)
         frame.sample_rate = self.rate
         frame.pts = self.written
         frame.time_base = Fraction(1, self.rate)
-        self.written = end
+        self.written += piece.shape[1]
         for converted in self.resampler.resample(frame):
             self.output.mux(self.stream.encode(converted))
 
-    def finish(self) -> None:
+    def finish(self, seconds: Fraction) -> None:
+        self.write_until(seconds)
         self.output.mux(self.stream.encode(None))
 
 
@@ -282,15 +336,9 @@ def _sample_format(encoder: av.Codec) -> str:
     return next((name for name in ("fltp", "flt") if name in names), names[0])
 
 
-def _recording(audio: Audio, rate: int) -> Tensor:
-    if audio.samples.shape[0] in _LAYOUTS:
-        return resample(audio.samples, audio.rate, rate)
-    return mono(audio, rate)[None]
-
-
-def _fitted(samples: Tensor, count: int) -> Tensor:
-    missing = count - samples.shape[1]
-    return torch.nn.functional.pad(samples, (0, missing)) if missing > 0 else samples[:, :count]
+def _as_laid_out(audio: Audio) -> Audio:
+    """The same with a number of channels that files know."""
+    return audio if len(audio.samples) in _LAYOUTS else Audio(mono(audio, audio.rate)[None], audio.rate)
 
 
 def _check_complete(path: Path, count: int) -> None:
