@@ -20,6 +20,7 @@ from ..ditto_core.blend.superres_files import SHARED_FOLDERS
 from ..ditto_core.host import Host, Releasable
 
 MODEL_FOLDER = "ditto"
+EXTENSIONS = {".onnx", ".pth", ".pt", ".bin", ".ckpt", ".safetensors", ".pkl", ".engine"}
 PREVIEW_SIZE = 512
 
 _log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ def register_model_folder() -> None:
     for kind in (MODEL_FOLDER, *SHARED_FOLDERS):
         folder_paths.add_model_folder_path(kind, str(Path(folder_paths.models_dir) / kind))
     # A new key accepts every file; the set is extended in place so that folders read earlier stay.
-    folder_paths.folder_names_and_paths[MODEL_FOLDER][1].update({".onnx", ".pth", ".pkl", ".engine"})
+    folder_paths.folder_names_and_paths[MODEL_FOLDER][1].update(EXTENSIONS)
 
 
 class ModelFolders(Host):

@@ -11,7 +11,7 @@ import pytest
 
 from ditto_core.errors import InputError, ModelError
 from ditto_core.models.catalogue import CATALOGUE, catalogue, read_catalogue, size_of
-from ditto_core.models.inventory import download_command, tell_set
+from ditto_core.models.inventory import download_command, remedy, tell_set
 from ditto_core.models.remote import PUBLIC_HUB, url_of
 
 PUBLISHED_BYTES = 2_314_719_638
@@ -146,3 +146,11 @@ def test_sizes_are_written_for_people() -> None:
         "2.4 MB",
         "1.5 GB",
     ]
+
+
+def test_the_remedy_for_a_broken_file_knows_published_ones(tmp_path: Path) -> None:
+    assert remedy(tmp_path / "mine.pth") == "Download it again."
+    assert remedy(tmp_path / "ditto_pytorch" / "models" / "decoder.pth") == (
+        "The published one has 221,813,590 bytes. Delete it, and get it again with: "
+        + download_command("ditto-pytorch")
+    )

@@ -11,6 +11,7 @@ from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariable
 from torch import Tensor, nn
 
 from ..errors import ModelError
+from .inventory import remedy
 from .safe_weights import safe_form
 
 SHOWN = 3
@@ -89,7 +90,7 @@ def _why_unreadable(path: Path) -> str:
     if start.startswith(b"version https://git-lfs"):
         return "is only a Git LFS pointer. Fetch the file itself, with `git lfs pull`."
     size = path.stat().st_size
-    return f"({size} bytes) is damaged, incomplete, or holds more than weights. Download it again."
+    return f"({size:,} bytes) is damaged, incomplete, or holds more than weights. {remedy(path)}"
 
 
 def _some(names: list[str]) -> str:

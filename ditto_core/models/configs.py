@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelError
+from .inventory import remedy
 
 LARGEST = 16 * 2**20
 """Bytes; the published files have 31 kB."""
@@ -38,22 +39,22 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
     if path.stat().st_size > LARGEST:
         raise ModelError(
             f"The configuration {path} has {path.stat().st_size} bytes; the published ones have 31 kB. "
-            "Download it again."
+            f"{remedy(path)}"
         )
     try:
         config = _resolved(_Reader(io.BytesIO(path.read_bytes())).load())
     except _RefusedError as error:
         raise ModelError(
             f"The configuration {path} holds {error}, which a configuration does not need and which may "
-            "run code. It was not opened; download the published file again."
+            f"run code. It was not opened. {remedy(path)}"
         ) from error
     except Exception as error:  # damaged bytes raise almost anything
         raise ModelError(
             f"The configuration {path} ({path.stat().st_size} bytes) is damaged or no configuration: "
-            f"{error or type(error).__name__}. Download it again."
+            f"{error or type(error).__name__}. {remedy(path)}"
         ) from error
     if not isinstance(config, dict):
-        raise ModelError(f"The configuration {path} holds no named settings. Download it again.")
+        raise ModelError(f"The configuration {path} holds no named settings. {remedy(path)}")
     return cast(dict[str, Any], config)
 
 

@@ -91,6 +91,16 @@ def download_command(*sets: str) -> str:
     return " ".join(f'"{word}"' if " " in word else word for word in (*start, *sets))
 
 
+def remedy(path: Path) -> str:
+    """What to do about a broken file: where it is a published one, its true size and the command too."""
+    places = {file.place: file for file in catalogue().files if file.sets}
+    file = next((places[place] for place in places if path.as_posix().endswith(f"/{place}")), None)
+    if file is None:
+        return "Download it again."
+    size = f"The published one has {file.bytes:,} bytes. " if file.bytes else ""
+    return f"{size}Delete it, and get it again with: {download_command(file.sets[0])}"
+
+
 def total_size(files: Iterable[ModelFile]) -> str:
     """Of files whose sizes may not all be known."""
     files = tuple(files)
