@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -197,6 +198,44 @@ def test_an_explicit_root_and_configuration_are_used(release: Path, tmp_path: Pa
     assert loaded.config.blink_table is not None
     with pytest.raises(ModelError, match=r"v0\.4_hubert_cfg_pytorch\.pkl"):
         load_engine("ditto", host, data_root=root)
+
+
+def renamed(config: Path, role: str, name: object) -> None:
+    """Let a configuration name another file of a network."""
+    content = pickle.loads(config.read_bytes())
+    content["base_cfg"][f"{role}_cfg"]["model_path"] = name
+    config.write_bytes(pickle.dumps(content))
+
+
+@pytest.mark.parametrize("explicit", [True, False])
+def test_files_that_the_configuration_names_are_used(own_release: Path, explicit: bool):
+    root = own_release / "ditto_pytorch"
+    config = own_release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl"
+    (root / "mine").mkdir()
+    mine = Path(shutil.copy(root / "models" / "decoder.pth", root / "mine" / "painter.pth"))
+    renamed(config, "decoder", "mine\\painter.pth")
+    given = {"data_root": root, "cfg_pkl": config} if explicit else {}
+    loaded = load_engine("ditto", FolderHost(own_release), **given)
+    assert isinstance(loaded, DittoEngine)
+    assert loaded.networks.files["decoder"] == mine
+    assert loaded.networks.files["warp_network"] == root / "models" / "warp_network.pth"
+    mine.unlink()
+    fallen_back = load_engine("ditto", FolderHost(own_release), **given)
+    assert isinstance(fallen_back, DittoEngine)
+    assert fallen_back.networks.files["decoder"] == root / "models" / "decoder.pth"
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside.pth", "{absolute}", "models/../../outside.pth", "C:outside.pth", 7, ""]
+)
+def test_a_configuration_cannot_name_files_outside_of_its_folder(own_release: Path, name: object):
+    root = own_release / "ditto_pytorch"
+    outside = Path(shutil.copy(root / "models" / "decoder.pth", own_release / "outside.pth"))
+    config = own_release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl"
+    renamed(config, "decoder", str(outside) if name == "{absolute}" else name)
+    loaded = load_engine("ditto", FolderHost(own_release), data_root=root, cfg_pkl=config)
+    assert isinstance(loaded, DittoEngine)
+    assert loaded.networks.files["decoder"] == root / "models" / "decoder.pth"
 
 
 def test_a_configuration_that_is_not_there_is_missing(release: Path, tmp_path: Path):

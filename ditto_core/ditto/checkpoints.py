@@ -11,11 +11,13 @@ import torch
 from ..errors import ModelError
 from ..models.catalogue import catalogue
 from ..models.inventory import download_command, searched
+from .named_files import named_files
 
 RELEASE, FACES_SET = "ditto-pytorch", "ditto-faces"
 """The sets of files to download: what suffices everywhere, and `FACES` with `MESH`."""
 
 ENGINES = "ditto_trt_*"
+_PYTORCH = "ditto_pytorch"
 
 RUNS_ON = {".pth": "pytorch", ".safetensors": "pytorch", ".onnx": "onnx", ".engine": "tensorrt"}
 """The runner of each format."""
@@ -88,15 +90,20 @@ def find_checkpoints(
     folders: each may hold the release's folders (`ditto_cfg`, `ditto_pytorch`, `ditto_onnx`, `ditto_trt_…`),
     or the release in `checkpoints`, as its documents name it; a file may lie in any of them. data_root: the
     `ditto_pytorch`, `ditto_onnx` or `ditto_trt_…` to use instead, under whatever name; what it lacks is taken
-    from the folders beside it. cfg_pkl: the configuration to use.
+    from the folders beside it. cfg_pkl: the configuration to use. Files that the configuration names within
+    data_root, or `ditto_pytorch`, come first.
     """
     roots = searched(folders) if data_root is None else (data_root.absolute(),)
     beside = data_root is not None
     found: dict[str, Path] = {}
     formats: dict[str, dict[str, Path]] = {}
+    configs = [cfg_pkl] if cfg_pkl else _there(_NEEDED["config"], roots, beside=beside)[:1]
+    own = roots if beside else [root / _PYTORCH for root in roots]
+    named = named_files(configs[0], own) if configs else {}
     for role, places in {**_NEEDED, **FACES, **MESH}.items():
         engines = (_ENGINES[role],) if role in _ENGINES and torch.cuda.is_available() else ()
         there = _there((*places, *engines), roots, beside=beside)
+        there = [named[role], *there] if role in named else there
         if there:
             found[role] = there[0]
             formats[role] = {}
