@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..ditto_core.engines import AUTO, ENGINE_NAMES, engine_state, load_engine
+from ..ditto_core.engines import AUTO, ENGINE_NAMES, engine_state, shared_engine
+from ..ditto_core.models.execution import COMPILE, PRECISIONS, RUNNERS, Execution
 from .comfy_host import ComfyHost, ModelFolders
 from .sockets import EngineSocket
 
@@ -27,6 +28,31 @@ class DittoLoadEngine(io.ComfyNode):
             description="Chooses the engine that animates the face. Connect one engine to the whole graph.",
             inputs=[
                 io.Combo.Input("engine", options=list(ENGINE_NAMES), default=AUTO, tooltip=ENGINE_TOOLTIP),
+                io.Combo.Input(
+                    "runner",
+                    options=list(RUNNERS),
+                    default=Execution.runner,
+                    optional=True,
+                    tooltip="What executes the networks: auto takes PyTorch where its files are installed, "
+                    "otherwise ONNX Runtime. tensorrt needs an NVIDIA GPU and engines for it. Ditto only.",
+                ),
+                io.Combo.Input(
+                    "precision",
+                    options=list(PRECISIONS),
+                    default=Execution.precision,
+                    optional=True,
+                    tooltip="auto: fp16 on GPUs from Turing on, fp32 on the CPU. bf16 is faster on CPUs that "
+                    "compute in it, and nearly exact. Networks that need it stay in fp32. Ditto in PyTorch "
+                    "only.",
+                ),
+                io.Combo.Input(
+                    "compile",
+                    options=list(COMPILE),
+                    default=Execution.compile,
+                    optional=True,
+                    tooltip="On a CUDA GPU: default and max-autotune compile the networks when they first "
+                    "run, which takes minutes; graphs records their work once. Ditto in PyTorch only.",
+                ),
             ],
             outputs=[
                 EngineSocket.Output(display_name="engine", tooltip="For Load Avatar and Wav2Feat."),
@@ -34,11 +60,17 @@ class DittoLoadEngine(io.ComfyNode):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, engine: str) -> str:
+    def fingerprint_inputs(cls, engine: str, **_others: object) -> str:
         return engine_state(engine, ModelFolders())
 
     @classmethod
-    def execute(cls, engine: str) -> io.NodeOutput:
+    def execute(
+        cls,
+        engine: str,
+        runner: str = Execution.runner,
+        precision: str = Execution.precision,
+        compile: str = Execution.compile,
+    ) -> io.NodeOutput:
         host = ComfyHost()
-        loaded = load_engine(engine, host)
+        loaded = shared_engine(engine, host, Execution(runner, precision, compile))
         return io.NodeOutput(loaded, ui=host.shown_notices())

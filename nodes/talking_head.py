@@ -6,7 +6,7 @@ from comfy_api.latest import Input, InputImpl, io
 
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.data import LARGEST_SEED, AvatarOptions, MotionOptions, StitchOptions
-from ..ditto_core.engines import AUTO, ENGINE_NAMES, engine_state, load_engine
+from ..ditto_core.engines import AUTO, ENGINE_NAMES, engine_state, shared_engine
 from ..ditto_core.media.writer import VideoOptions, write_video
 from ..ditto_core.talking_head import TalkOptions, render
 from .comfy_host import ComfyHost, ModelFolders, new_temporary_video
@@ -108,6 +108,6 @@ class DittoTalkingHead(io.ComfyNode):
             controls=controls,
         )
         person = source_from(source, options.motion.fps)
-        frames = render(load_engine(engine, host), person, audio_from(audio), options, host)
+        frames = render(shared_engine(engine, host), person, audio_from(audio), options, host)
         path = write_video(frames, new_temporary_video(), options.video, host)
         return io.NodeOutput(InputImpl.VideoFromFile(str(path)), ui=host.shown_notices())

@@ -181,7 +181,7 @@ def recorded(host: StubHost, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
             noted["stitch"] = options
             return super().stitch(avatar, motion, options)
 
-    monkeypatch.setattr(host.pack.nodes.load_engine, "load_engine", lambda _name, _host: Noting())
+    monkeypatch.setattr(host.pack.nodes.load_engine, "shared_engine", lambda *_: Noting())
     put_back = host.pack.nodes.put_back_blend.put_back
 
     def noting(crops: Any, options: Any) -> Any:

@@ -178,7 +178,7 @@ EXAMPLES: dict[str, Example] = {
         f"inference_video_blend_control --data_root ./checkpoints/ditto_trt_Ampere_Plus "
         f"--cfg_pkl ./checkpoints/ditto_cfg/v0.4_hubert_cfg_trt.pkl {VIDEO} --sampling_timesteps 75 "
         "--overlap_v2 15 --blend_mode blend",
-        "TensorRT engines are not used by this version; Ditto runs in PyTorch with the same options.",
+        "For TensorRT choose *runner* tensorrt on Ditto Load Engine, with engines built for your GPU.",
     ),
     "batch_videos": Example(
         "Several videos, one recording",
