@@ -159,7 +159,7 @@ def test_a_part_of_another_version_is_not_used(place: Place) -> None:
     place.folder.joinpath("nets").mkdir(parents=True)
     (place.folder / "nets" / "big.pth.ffffffffffff.part").write_bytes(b"older")
     place.download()
-    assert place.contents()["nets/big.pth"] == BIG
+    assert place.contents() == WHOLE
 
 
 def test_a_part_that_is_whole_already_only_needs_its_name(place: Place) -> None:
@@ -278,6 +278,17 @@ def test_the_token_goes_to_the_hub_and_to_nobody_else(place: Place, monkeypatch:
         "Bearer hf_secret"
     }
     assert "Authorization" not in place.hub.asked_for("loose")[0][2]
+
+
+def test_the_token_follows_within_the_hub(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    place.hub.redirects_to = "/cache"
+    place.download()
+    assert place.contents() == WHOLE
+    assert place.hub.asked_for("/cache")
+    assert all(
+        headers["Authorization"] == "Bearer hf_secret" for _, _, headers in place.hub.asked_for("/cache")
+    )
 
 
 def test_too_little_room_is_found_before_anything_is_fetched(place: Place, monkeypatch: Any) -> None:

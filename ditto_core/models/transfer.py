@@ -11,8 +11,10 @@ from contextlib import suppress
 from http.client import HTTPException
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
 from ..errors import DownloadError, ModelError
 from ..host import Host
@@ -53,6 +55,8 @@ def fetch(remote: Remote, target: Path, host: Host, received: Callable[[int], No
             partial.unlink()
             raise RefusedError(f"{remote.url} sent {fault}; it was thrown away")
         partial.replace(target)
+        for older in target.parent.glob(f"{target.name}.*.part"):
+            older.unlink()
     except OSError as error:
         raise DownloadError(f"{target} cannot be written: {error.strerror or error}.") from error
 
@@ -86,9 +90,10 @@ def _receive_rest(
     request = Request(remote.url, headers={"User-Agent": "ComfyUI-Ditto", "Accept-Encoding": "identity"})
     if have:
         request.add_header("Range", f"bytes={have}-")
-    if remote.token:  # not for the server the hub sends us on to
+    if remote.token:
         request.add_unredirected_header("Authorization", f"Bearer {remote.token}")
-    with urlopen(request, timeout=PATIENCE, context=_certificates()) as answer:
+    opener = build_opener(HTTPSHandler(context=_certificates()), _Redirects)
+    with opener.open(request, timeout=PATIENCE) as answer:
         goes_on = answer.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         announced = (have if goes_on else 0) + int(answer.headers.get("Content-Length", 0))
         end = remote.bytes or announced or sys.maxsize
@@ -98,6 +103,18 @@ def _receive_rest(
                 file.write(piece)
                 received(file.tell())
             return file.tell() == end or end == sys.maxsize
+
+
+class _Redirects(HTTPRedirectHandler):
+    """Lets the token follow within a server, not to the one the hub leaves large files with."""
+
+    def redirect_request(
+        self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Request | None:
+        onward = super().redirect_request(req, fp, code, msg, headers, newurl)
+        if onward is not None and urlsplit(newurl)[:2] == urlsplit(req.full_url)[:2]:
+            onward.unredirected_hdrs.update(req.unredirected_hdrs)
+        return onward
 
 
 def _fault(path: Path, remote: Remote, host: Host) -> str:

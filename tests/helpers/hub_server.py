@@ -22,7 +22,7 @@ class Hub:
     plain: paths kept without LFS. sent: other bytes than the listed ones. cut: breaks the connection once
     after so many bytes. refused: answers with this status. busy: answers 503 so many times. ignores_range: as
     a server that knows no ranges. stalls: waits after the first bytes until the server closes. extra_names:
-    also listed. redirects_to: another server that sends the content.
+    also listed. redirects_to: another server that sends the content, or `/cache` of this one.
     """
 
     files: dict[str, bytes]
@@ -85,8 +85,9 @@ def _handler(hub: Hub) -> Callable[..., BaseHTTPRequestHandler]:
             hub.asked.append(("GET", self.path, dict(self.headers)))
             if path.startswith("/api/models/"):
                 return self._list(path.removeprefix("/api/models/"))
-            if hub.redirects_to and "/resolve/" in path:
-                return self._answer(302, b"", {"Location": f"{hub.redirects_to}{path}"})
+            if hub.redirects_to and "/resolve/" in path and not path.startswith("/cache"):
+                return self._answer(307, b"", {"Location": f"{hub.redirects_to}{path}"})
+            path = path.removeprefix("/cache")
             repo, _, rest = path.removeprefix("/").partition("/resolve/")
             return self._send(f"{repo}/{rest.partition('/')[2]}" if rest else path.removeprefix("/"))
 
