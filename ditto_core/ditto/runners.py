@@ -16,6 +16,7 @@ from ..models.execution import AUTO, Execution, choose_dtype
 from ..models.onnx_graph import rewritten, usable
 from ..models.providers import TENSORRT_PROVIDER, available_providers, providers_for, tensorrt_providers
 from ..models.runners import OnnxRunner, Runner
+from ..models.tensorrt import TensorRTRunner
 from ..models.torch_runner import TorchRunner
 from .checkpoints import Checkpoints
 from .networks import create, faster
@@ -132,9 +133,7 @@ class DittoNetworks:
         if kind == "onnx":
             return self._onnx(name, files[kind])
         if kind in files:
-            raise ModelError(
-                f"TensorRT engines such as {files[kind]} cannot be run yet; choose another runner."
-            )
+            return TensorRTRunner(files[kind], self.device, source=files.get("onnx"))
         half = name in HALF and self.dtype != torch.float32
         path = files["onnx"]
         cache = path.parent / "onnxruntime_tensorrt"

@@ -121,7 +121,7 @@ def build_engine(source: Path, engine: Path, precision: str, device: torch.devic
         unfinished.write_bytes(memoryview(cache.serialize()))
 
 
-def refresh_engine(engine: Path, source: Path | None, device: torch.device, host: Host) -> None:
+def refresh_engine(engine: Path, source: Path | None, device: torch.device) -> None:
     """See that an engine fits this machine and its source; build it again when it does not.
 
     Raises a `ModelError` that says why it does not fit when it cannot be built again.
@@ -133,10 +133,10 @@ def refresh_engine(engine: Path, source: Path | None, device: torch.device, host
         return
     if source is None or not source.is_file():
         raise ModelError(f"The engine {engine} cannot be used: {why}. {HOW_TO_BUILD}")
-    host.notice(f"Building {engine.name} again, since {why}. This takes minutes.")
+    _log.warning("Building %s again, since %s. This takes minutes.", engine.name, why)
     record = read_record(engine)
     precision = precision_of(source.stem) if record is None else record.precision
-    build_engine(source, engine, precision, device, host)
+    build_engine(source, engine, precision, device, Host())
 
 
 HOW_TO_BUILD = "Build it here: python -m ditto_core convert tensorrt --onnx_dir FOLDER --trt_dir FOLDER."

@@ -91,7 +91,8 @@ def misfit(engine: Path, machine: Machine, source: Path | None) -> str:
         )
     if version(record.tensorrt)[:3] != version(machine.tensorrt)[:3]:
         return f"it was built by TensorRT {record.tensorrt}, and this is {machine.tensorrt}"
-    if source is not None and source.is_file() and file_hash(source) != record.onnx_sha256:
+    same = source is not None and source.name == record.onnx and source.is_file()
+    if source is not None and same and file_hash(source) != record.onnx_sha256:
         return f"it was built from another {record.onnx} than the one in {source.parent}"
     return ""
 
