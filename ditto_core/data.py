@@ -285,8 +285,9 @@ class Keypoints:
     """Source and driving keypoints.
 
     source: (S, K, 3), driving: (N, K, 3), both lazy float32; source_index: (N,) int64, the source frame of
-    each output frame; motion: the motion that was put on the avatar. measured_in: what x and y are, pixels of
-    the source frame, or -1..1 across the square face crop.
+    each output frame; motion: what was put on the avatar, after amounts, fades and controls (its channels
+    need not be those that are drawn). measured_in: what x and y are, pixels of the source frame, or -1..1
+    across the square face crop.
     """
 
     engine: Engine

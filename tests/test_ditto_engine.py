@@ -42,6 +42,7 @@ from ditto_core.engines import load_engine
 from ditto_core.errors import EngineError, InputError, Interrupted, ModelError
 from ditto_core.host import Host
 from ditto_core.media.images import read_image
+from ditto_core.media.plot import plot_motion
 from ditto_core.media.source import as_source
 from ditto_core.sequences import ComputedSequence, LazySequence
 from ditto_core.talking_head import TalkOptions, render, talk
@@ -508,6 +509,21 @@ def test_nothing_moves_when_all_amounts_are_zero(engine: DittoEngine, person: Di
     )
     source = points.source[0].expand(5, -1, -1)
     assert torch.allclose(points.driving[:], source, atol=1e-5)
+
+
+def test_keypoints_tell_the_motion_that_was_put_on(engine: DittoEngine, person: DittoAvatar):
+    motion = drawn(engine, person, 0.8, blinks=False)
+    rest = {"delta_pitch": 0}
+    plain = points_of(engine, person, motion, overall_ctrl_info=rest).motion
+    turned = points_of(engine, person, motion, ctrl_info={3: {"delta_yaw": 9}}, overall_ctrl_info=rest).motion
+    calm = points_of(engine, person, motion, mouth_amount=0.5, overall_ctrl_info=rest).motion
+    assert plain.values.shape == (20, len(plain.channels)) == (20, 70)
+    yaw, lip = plain.channels.index("yaw"), plain.channels.index(f"exp.{3 * 6}")
+    moved = turned.values[:, yaw] - plain.values[:, yaw]
+    assert torch.allclose(moved, 9.0 * torch.eye(20)[3], atol=1e-4)
+    own = person.face.exp[0, 3 * 6]
+    assert torch.allclose(calm.values[:, lip] - own, (plain.values[:, lip] - own) / 2, atol=1e-5)
+    assert plot_motion(plain).shape == (720, 1200, 3)
 
 
 def test_the_configured_overall_control_raises_the_head(engine: DittoEngine, person: DittoAvatar):

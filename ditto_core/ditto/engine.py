@@ -51,7 +51,7 @@ from .registration import build_avatar
 from .runners import DittoNetworks
 from .source import CROP_SIDE
 from .speech import RATE, row_count, speech_features
-from .stitch import MotionStitcher, StitchRules, motion_gains
+from .stitch import DRIVEN_CHANNELS, MotionStitcher, StitchRules, motion_gains
 
 RENDERING = ("motion_extractor", "appearance_extractor", "stitch_network", "warp_network", "decoder")
 SPEECH_WIDTH = 1024
@@ -174,16 +174,19 @@ class DittoEngine(Engine):
         controls = self.controls(count, options)
         index = person.source_index(count, motion.fps)
         eyes = motion.eyes if isinstance(motion, DittoMotion) else None
+        driven: list[Tensor] = []
         driving: list[Tensor] = []
         for start in range(0, count, STITCHED_AT_ONCE):
             rows = slice(start, start + STITCHED_AT_ONCE)
             moved = from_vectors(motion.values[rows])
-            _, points = stitcher(
+            piece = stitcher.drive(
                 moved, index[rows], controls.take(rows), None if eyes is None else eyes[rows]
             )
-            driving.append(points)
+            driven.append(piece.values())
+            driving.append(stitcher.place(piece, index[rows]))
+        put_on = Motion(self, torch.cat(driven), motion.fps, DRIVEN_CHANNELS, motion.audio)
         source = TensorSequence(place(person.face))
-        return Keypoints(self, person, motion, source, TensorSequence(torch.cat(driving)), index, "crop")
+        return Keypoints(self, person, put_on, source, TensorSequence(torch.cat(driving)), index, "crop")
 
     def stitcher(
         self, person: DittoAvatar, drawn_for: float | None, options: StitchOptions

@@ -7,7 +7,7 @@ so that a stream can be stitched piece by piece with the same result.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from ..data import FadeTarget
 from ..errors import InputError
 from .controls import ANGLES, KEYS, Controls
-from .motion import POINTS, FaceInfo, MotionInfo, degrees, keypoints, place_keypoints, rotation
+from .motion import POINTS, WIDTHS, FaceInfo, MotionInfo, degrees, keypoints, place_keypoints, rotation
 
 EYE_POINTS = (11, 13, 15, 16, 18)
 LIP_POINTS = (6, 12, 14, 17, 19, 20)
@@ -110,6 +110,15 @@ class Pose:
         return Pose(logits, torch.where(moved, mixed, degrees(logits)), moved)
 
 
+DRIVEN_CHANNELS = (
+    "scale",
+    *ANGLES,
+    *(f"t.{number}" for number in range(WIDTHS["t"])),
+    *(f"exp.{number}" for number in range(WIDTHS["exp"])),
+)
+"""Motion as it is put on a source; angles are degrees."""
+
+
 @dataclass(frozen=True)
 class Driven:
     """Motion of N frames on its way to keypoints."""
@@ -132,6 +141,10 @@ class Driven:
             self.exp * exp + other.exp * (1 - exp),
             self.pose.mixed(other.pose, weights[:, [KEYS.index(angle) for angle in ANGLES]]),
         )
+
+    def values(self) -> Tensor:
+        """One row for each frame, (N, 70), in the columns of `DRIVEN_CHANNELS`."""
+        return torch.cat([self.scale, self.pose.degrees, self.t, self.exp], dim=1)
 
     def first(self) -> Driven:
         pose = Pose(self.pose.logits[:1], self.pose.degrees[:1], self.pose.moved[:1])
@@ -178,7 +191,14 @@ class MotionStitcher:
     def __call__(
         self, motion: MotionInfo, source_index: Tensor, controls: Controls, eyes: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The source's and the driving keypoints (N, 21, 3) of the next N frames.
+        """The source's and the driving keypoints (N, 21, 3) of the next N frames, see `drive`."""
+        driven = self.drive(motion, source_index, controls, eyes)
+        return self._source_keypoints[source_index], self.place(driven, source_index)
+
+    def drive(
+        self, motion: MotionInfo, source_index: Tensor, controls: Controls, eyes: Tensor | None = None
+    ) -> Driven:
+        """The motion of the next N frames as it is put on the source.
 
         source_index (N,): the source frame of each. eyes (N, 63): offsets of the source's eyes that replace
         the driven ones, such as blinks; they count when the rules drive the eyes.
@@ -189,11 +209,16 @@ class MotionStitcher:
         pose = Pose.of(related).offset(controls.offset)
         pose = pose.scaled(controls.amplitude, as_logits=self.rules.amplitude_of == "logits")
         driven = self._fade(Driven(related.scale, related.t, exp + controls.exp, pose), own, controls)
-        exp = driven.exp + self._gaze(driven.pose, own) if self.rules.drive_eye else driven.exp
-        info = MotionInfo(driven.scale, own.pitch, own.yaw, own.roll, driven.t, exp)
-        source = self._source_keypoints[source_index]
+        if not self.rules.drive_eye:
+            return driven
+        return replace(driven, exp=driven.exp + self._gaze(driven.pose, own))
+
+    def place(self, driven: Driven, source_index: Tensor) -> Tensor:
+        """The driving keypoints (N, 21, 3) of N frames."""
+        own = self.rest.take(source_index)
+        info = MotionInfo(driven.scale, own.pitch, own.yaw, own.roll, driven.t, driven.exp)
         driving = place_keypoints(own.kp, info, rotation(*driven.pose.degrees.unbind(1)))
-        return source, self.stitch(source, driving) if self.stitch else driving
+        return self.stitch(self._source_keypoints[source_index], driving) if self.stitch else driving
 
     def _relate(self, motion: MotionInfo, own: FaceInfo) -> MotionInfo:
         """The driven parts moved over, in relation to the first frame or as they are."""

@@ -31,6 +31,7 @@ from ..data import (
     FaceCrops,
     FeatureVolumes,
     Keypoints,
+    Motion,
     MotionOptions,
     StitchOptions,
 )
@@ -38,11 +39,12 @@ from ..errors import EngineError, InputError
 from ..host import Host
 from ..sequences import TensorSequence
 from .avatar import DittoAvatar
-from .draw import CHANNELS, FPS, DittoMotion, blink_offsets, stream_motion
+from .draw import FPS, blink_offsets, stream_motion
 from .engine import DittoEngine
 from .line import Line, Stopped
 from .motion import from_vectors, keypoints
 from .speech import FRAME, RATE, Chunk, SpeechStream, speech_features
+from .stitch import DRIVEN_CHANNELS
 
 ONLINE = MotionOptions(overlap_v2=70, sampling_timesteps=10)
 """The published options for streams."""
@@ -148,9 +150,9 @@ class Stages:
         index = self.avatar.source_index(len(values), FPS, start)
         controls = self.controls.take(frames.clamp(max=len(self.controls) - 1))
         eyes = None if self.eyes is None else self.eyes[frames % len(self.eyes)]
-        _, driving = self.stitcher(from_vectors(values), index, controls, eyes)
-        motion = DittoMotion(self.engine, values, FPS, CHANNELS, _NO_SOUND, eyes, self.drawn_for)
-        points = TensorSequence(driving)
+        driven = self.stitcher.drive(from_vectors(values), index, controls, eyes)
+        motion = Motion(self.engine, driven.values(), FPS, DRIVEN_CHANNELS, _NO_SOUND)
+        points = TensorSequence(self.stitcher.place(driven, index))
         return Keypoints(self.engine, self.avatar, motion, self._source, points, index, "crop")
 
     def _check(self) -> None:

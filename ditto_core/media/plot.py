@@ -95,8 +95,8 @@ class _Canvas:
 def plot_motion(motion: Motion, width: int = 1200, height: int = 720) -> Tensor:
     """Motion over the waveform of its speech: RGB uint8 (height, width, 3).
 
-    Named face channels are shown in panels for mouth, eyes and head; of channels without such names the
-    ones that move most.
+    Named face channels are shown in panels for mouth, eyes and head; where the mouth's have no names, those
+    of all others that move most, too.
     """
     return plot_curves(_panels(motion), motion.fps, motion.audio, width, height)
 
@@ -129,18 +129,20 @@ def plot_curves(
 
 
 def _panels(motion: Motion) -> Panels:
-    """The named panels with the channels this motion has, or one of the channels that move most."""
+    """The named panels with the channels this motion has, after one of those that move most."""
     column = {name: motion.values[:, number] for number, name in enumerate(motion.channels)}
     named = {
         title: {name: column[name] for name in names if name in column}
         for title, names in NAMED_PANELS.items()
     }
     named = {title: curves for title, curves in named.items() if curves}
-    if named:
+    if "Mouth" in named:
         return named
-    spread = motion.values.std(dim=0, correction=0)
-    liveliest = cast("list[int]", spread.argsort(descending=True)[: len(COLOURS)].tolist())
-    return {"Motion": {motion.channels[number]: motion.values[:, number] for number in liveliest}}
+    shown = {name for curves in named.values() for name in curves}
+    others = {name: curve for name, curve in column.items() if name not in shown}
+    spread = {name: float(curve.std(correction=0)) for name, curve in others.items()}
+    liveliest = sorted(others, key=lambda name: -spread[name])[: len(COLOURS)]
+    return {"Motion": {name: others[name] for name in liveliest}, **named}
 
 
 def _range(curves: Sequence[Sequence[float]]) -> tuple[float, float]:
