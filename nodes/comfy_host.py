@@ -98,14 +98,21 @@ class ManagedModel(ModelPatcher):
     """
 
     def __init__(self, model: Releasable, device: torch.device) -> None:
+        # ComfyUI keeps a patcher while the model lives, so the patcher must not keep the model.
+        self.releasable = weakref.ref(model)
         super().__init__(
             torch.nn.Module(), load_device=device, offload_device=torch.device("cpu"), size=model.nbytes
         )
-        # ComfyUI keeps a patcher while the model lives, so the patcher must not keep the model.
-        self.releasable = weakref.ref(model)
+
+    def model_size(self) -> int:
+        """What it really holds once it was loaded, an estimate before that."""
+        model = self.releasable()
+        if model is not None:
+            self.size = model.nbytes
+        return self.size
 
     def loaded_size(self) -> int:
-        return self.size
+        return self.model_size()
 
     def partially_load(self, *_args: object, **_kwargs: object) -> int:
         return self.size

@@ -30,6 +30,7 @@ NODE_IDS = {
     "DittoExample",
     "DittoLoadEngine",
     "DittoDownload",
+    "DittoConvertTensorRT",
     "DittoLoadAvatar",
     "DittoWav2Feat",
     "DittoLMDMSample",
@@ -386,6 +387,8 @@ class TestMemory:
         first, again = host.patchers
         assert first is again
         assert first.loaded_size() == 1000
+        model.nbytes = 3000  # what it really holds, known once it is loaded
+        assert first.model_size() == first.loaded_size() == 3000
         first.detach(unpatch_all=False)  # ComfyUI only moves it within its list
         assert model.released == 0
         first.detach()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +18,7 @@ from ..models.onnx_graph import rewritten, usable
 from ..models.providers import TENSORRT_PROVIDER, available_providers, providers_for, tensorrt_providers
 from ..models.runners import OnnxRunner, Runner
 from ..models.tensorrt import TensorRTRunner
+from ..models.tensorrt_files import engine_name
 from ..models.torch_runner import TorchRunner
 from .checkpoints import Checkpoints
 from .networks import create, faster
@@ -34,6 +36,9 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
 """What each network gives, by the names in the published files."""
 
 NETWORKS = (*OUTPUTS, "hubert")
+
+BUILT = "ditto_trt_custom"
+"""The folder for engines that are built here, as the documents name it."""
 
 HALF = frozenset({"appearance_extractor", "warp_network", "decoder"})
 """Networks that may compute in half precision on a GPU; the others decide where points and lips are."""
@@ -63,7 +68,9 @@ def choose_runner(network: str, files: Mapping[str, Path], execution: Execution,
         return able[0]
     if wanted == "tensorrt" and device.type != "cuda":
         raise InputError(f"TensorRT needs an NVIDIA GPU, and the device is {device.type}; choose auto.")
-    if wanted in able or (wanted == "tensorrt" and "onnx" in able and _tensorrt_in_onnx_runtime()):
+    if wanted in able or (
+        wanted == "tensorrt" and "onnx" in able and (_has_tensorrt() or _in_onnx_runtime())
+    ):
         return wanted
     there = ", ".join(str(path) for path in files.values())
     raise ModelError(
@@ -72,7 +79,12 @@ def choose_runner(network: str, files: Mapping[str, Path], execution: Execution,
     )
 
 
-def _tensorrt_in_onnx_runtime() -> bool:
+def _has_tensorrt() -> bool:
+    return find_spec("tensorrt") is not None
+
+
+def _in_onnx_runtime() -> bool:
+    """Whether ONNX Runtime brings TensorRT."""
     return TENSORRT_PROVIDER in available_providers()
 
 
@@ -130,10 +142,16 @@ class DittoNetworks:
         kind = self.kinds[name]
         if kind == "pytorch":
             return self._pytorch(name, files[kind])
-        if kind == "onnx":
-            return self._onnx(name, files[kind])
-        if kind in files:
-            return TensorRTRunner(files[kind], self.device, source=files.get("onnx"))
+        return self._onnx(name, files[kind]) if kind == "onnx" else self._tensorrt(name, files)
+
+    def _tensorrt(self, name: str, files: Mapping[str, Path]) -> Runner:
+        """An engine; one that is not there is built from the ONNX file on its first use."""
+        source = files.get("onnx")
+        if "tensorrt" in files:
+            return TensorRTRunner(files["tensorrt"], self.device, source=source)
+        if _has_tensorrt():
+            engine = files["onnx"].parent.with_name(BUILT) / engine_name(files["onnx"])
+            return TensorRTRunner(engine, self.device, source=source)
         half = name in HALF and self.dtype != torch.float32
         path = files["onnx"]
         cache = path.parent / "onnxruntime_tensorrt"
