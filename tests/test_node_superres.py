@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import torch
 from helpers.people import face
 from helpers.restorers import saved, small_upscaler
-from helpers.stub_host import GraphError, StubHost
+from helpers.stub_host import ROOT, GraphError, StubHost, api_form
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +125,13 @@ def test_the_folder_of_face_restorers_is_registered(host: StubHost) -> None:
     import folder_paths  # pyright: ignore
 
     assert Path(folder_paths.get_folder_paths("facerestore_models")[0]).name == "facerestore_models"
+
+
+def test_the_workflow_for_pictures_runs_with_a_network_in_its_place(host: StubHost) -> None:
+    saved(host.folder / "models/ditto/superres/GFPGANv1.4.pth", small_upscaler())
+    graph = api_form(json.loads((ROOT / "workflows" / "restore_faces.json").read_text()), host)
+    results = host.run(graph)
+    (shown,) = [results[key][0] for key, node in graph.items() if node["class_type"] == "PreviewImage"]
+    (before,) = [results[key][0] for key, node in graph.items() if node["class_type"] == "DittoExample"]
+    assert shown.shape == before.shape
+    assert not torch.equal(shown, before)

@@ -99,13 +99,14 @@ def test_a_face_network_is_fed_minus_one_to_one_and_always_the_same_noise(tmp_pa
 
     def model(face: Tensor, **options: Any) -> tuple[Tensor]:
         asked.append(options)
+        assert face.is_contiguous()
         return (face * 2,)
 
     restorer.network._model = model
     restorer._network = type(
         "Loaded", (), {"model": staticmethod(model), "device": "cpu", "dtype": torch.float32}
     )
-    face = torch.full((1, 3, 512, 512), 0.4)
+    face = torch.full((1, 3, 512, 512), 0.4).to(memory_format=torch.channels_last)
     for kind in ("GFPGAN", "CodeFormer", "RestoreFormer"):
         restorer.kind = kind
         assert restorer(face, fidelity=0.7).mean().item() == pytest.approx(0.3)

@@ -65,6 +65,10 @@ DOCUMENTED: dict[str, dict[str, dict[str, Any]]] = {
         "DittoLMDMSample": {"sampling_timesteps": 75, "overlap_v2": 15},
         "DittoPutBackBlend": {"mode": "blend"},
     },
+    "superres_gfpgan": {"DittoSuperRes": {"method": "GFPGAN", "when": "auto"}},
+    "superres_codeformer": {"DittoSuperRes": {"method": "CodeFormer", "fidelity": 0.7}},
+    "superres_restoreformer": {"DittoSuperRes": {"method": "RestoreFormer"}},
+    "superres_both": {"DittoSuperRes": {"method": "both"}},
     "batch_videos": {},
     "batch_audios": {},
     "frame_level_control": {},
@@ -92,7 +96,13 @@ def host(stub: StubHost, monkeypatch: pytest.MonkeyPatch) -> StubHost:
         return replace(audio, samples=audio.samples[:, : audio.rate * FRAMES // 25])
 
     monkeypatch.setattr(example, "read_audio", short)
+    monkeypatch.setattr(stub.pack.nodes.superres, "open_restorers", lambda *_: (unchanged,))
     return stub
+
+
+def unchanged(faces: torch.Tensor, _fidelity: float) -> torch.Tensor:
+    """Stands in for a restorer; small frames have no face that lacks pixels."""
+    raise AssertionError("no face was to be restored")
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +143,7 @@ def widgets_of(name: str, host: StubHost) -> dict[str, list[dict[str, Any]]]:
 
 def test_every_example_has_its_line_here() -> None:
     assert set(DOCUMENTED) == set(EXAMPLES)
-    made_by_hand = {"quick_start", "stages"}
+    made_by_hand = {"quick_start", "stages", "restore_faces"}
     assert {path.stem for path in (ROOT / "workflows").glob("*.json")} == made_by_hand | set(EXAMPLES)
 
 
@@ -188,7 +198,12 @@ def recorded(host: StubHost, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         noted["blend"] = options
         return put_back(crops, options)
 
+    def opened(options: Any, *_: Any) -> tuple[Any]:
+        noted["superres"] = options
+        return (unchanged,)
+
     monkeypatch.setattr(host.pack.nodes.put_back_blend, "put_back", noting)
+    monkeypatch.setattr(host.pack.nodes.superres, "open_restorers", opened)
     return noted
 
 

@@ -25,7 +25,7 @@ from helpers.stub_host import StubHost  # noqa: E402
 from workflow_graph import Graph, Node, lay_out  # noqa: E402
 
 from ditto_core.ditto.emotion import EMOTIONS  # noqa: E402
-from ditto_core.flags import add_flag, typed_flags  # noqa: E402
+from ditto_core.flags import BY_NAME, add_flag, typed_flags  # noqa: E402
 from ditto_core.scripts import SCRIPTS, Script  # noqa: E402
 from ditto_core.talking_head import TalkOptions  # noqa: E402
 
@@ -35,6 +35,10 @@ VIDEO = "--source_video avatar.mp4 --audio speech.wav --output result.mp4"
 IMAGE = "--source_path portrait.jpg --audio_path speech.wav --output_path result.mp4"
 
 CONTROLS = "controls.json"
+SUPERRES_FILES = (
+    "Lite renders in the frame's own pixels: with it only *when* `always` changes anything. The files come "
+    "with ditto download"
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Example:
         parser = argparse.ArgumentParser()
         for name in (*script.files, "data_root", "cfg_pkl"):
             parser.add_argument(f"--{name}")
-        for flag in script.flags:
+        for flag in BY_NAME.values():
             add_flag(parser, flag, flag.default)
         words = [word for word in shlex.split(self.command)[1:] if word not in ("--ctrl_info", CONTROLS)]
         return script.options(typed_flags(parser.parse_args(words)))
@@ -180,6 +184,28 @@ EXAMPLES: dict[str, Example] = {
         "--overlap_v2 15 --blend_mode blend",
         "For TensorRT choose *runner* tensorrt on Ditto Load Engine, with engines built for your GPU.",
     ),
+    "superres_gfpgan": Example(
+        "Super-resolution: GFPGAN",
+        f"inference_video {VIDEO} --superres GFPGAN",
+        f"Restores the rendered face where the frame has more pixels for it. {SUPERRES_FILES} superres.",
+    ),
+    "superres_codeformer": Example(
+        "Super-resolution: CodeFormer",
+        f"inference_video {VIDEO} --superres CodeFormer --superres_fidelity 0.7",
+        "*fidelity* 0 paints the finest face, 1 keeps closest to the rendered one. CodeFormer's licence "
+        f"allows non-commercial use only. {SUPERRES_FILES} codeformer.",
+    ),
+    "superres_restoreformer": Example(
+        "Super-resolution: RestoreFormer",
+        f"inference_video {VIDEO} --superres RestoreFormer",
+        f"Another face restorer. {SUPERRES_FILES} superres.",
+    ),
+    "superres_both": Example(
+        "Super-resolution: both",
+        f"inference_video {VIDEO} --superres both",
+        "GFPGAN, then CodeFormer on its result. CodeFormer's licence allows non-commercial use only. "
+        f"{SUPERRES_FILES} superres codeformer.",
+    ),
     "batch_videos": Example(
         "Several videos, one recording",
         f"inference_video {VIDEO}",
@@ -211,6 +237,7 @@ NODES = {
     "motion": "DittoLMDMSample",
     "stitch": "DittoMotionStitch",
     "blend": "DittoPutBackBlend",
+    "superres": "DittoSuperRes",
     "video": "DittoFramesToVideo",
 }
 """The node whose widgets hold a part of `TalkOptions`, under the options' names."""
@@ -271,10 +298,14 @@ class Builder:
         volumes = self.graph.add("DittoWarp3D", keypoints=keypoints.output("keypoints"))
         crops = self.graph.add("DittoDecode", volumes=volumes.output("volumes"))
         frames = self.graph.add("DittoPutBackBlend", crops=crops.output("crops"), **self.values["blend"])
+        rendering = [volumes, crops, frames]
+        if self.values["superres"]:
+            given = {"frames": frames.output("frames"), **self.values["superres"]}
+            rendering.append(frames := self.graph.add("DittoSuperRes", **given))
         video = self.graph.add("DittoFramesToVideo", frames=frames.output("frames"), **self.values["video"])
         save = self.graph.add("SaveVideo", video=video.output("video"), filename_prefix=prefix)
         motion = [[*listening, sampling], stitching]
-        return Row(avatar, speech, person, motion, [[volumes, crops, frames]], [[video], [save]])
+        return Row(avatar, speech, person, motion, [rendering], [[video], [save]])
 
     def person(self, number: int) -> tuple[list[list[Node]], Node]:
         """The source and its registration.

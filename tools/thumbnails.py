@@ -9,6 +9,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
@@ -18,11 +20,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tools")]
 from make_workflows import EXAMPLES, Example  # noqa: E402
 
 from ditto_core.blend.put_back import put_back  # noqa: E402
+from ditto_core.blend.superres_faces import face_square, five_points  # noqa: E402
 from ditto_core.data import AvatarOptions, Frames, Keypoints, MotionOptions, StitchOptions  # noqa: E402
 from ditto_core.demo import PORTRAIT, SPEECH  # noqa: E402
 from ditto_core.engines import load_engine  # noqa: E402
 from ditto_core.face.crop import crop_faces  # noqa: E402
+from ditto_core.face.find import FaceFinder  # noqa: E402
 from ditto_core.face.preview import preview_face  # noqa: E402
+from ditto_core.face.region import apply_affine  # noqa: E402
 from ditto_core.host import Host  # noqa: E402
 from ditto_core.media.images import read_image  # noqa: E402
 from ditto_core.media.plot import plot_motion  # noqa: E402
@@ -48,6 +53,7 @@ def main() -> None:
     plot = tile(plot_motion(keypoints.motion, 2 * TILE, TILE), 2 * TILE)
     save("quick_start", [[faces[0], faces[1]], [faces[2], faces[3]]])
     save("stages", [[landmarks, faces[1]], [plot]])
+    save("restore_faces", [[tile(square_around_the_face())], [band("Restore faces", TILE)]])
     still, _ = render_demo(mouth_amount=0.0)
     clip = put_back(still.engine.decode(still.engine.warp(still))).images[CLIP]
     for number, (name, example) in enumerate(EXAMPLES.items()):
@@ -86,6 +92,16 @@ def speaking(example: Example, clip: torch.Tensor, shown: list[int]) -> list[Ima
         tile(crop_faces(as_source(picture).frames, avatar.crop_to_original[at : at + 1], avatar.crop_size)[0])
         for picture, at in crops
     ]
+
+
+def square_around_the_face() -> torch.Tensor:
+    """The portrait's upper half with the square that a face restorer sees."""
+    picture = read_image(PORTRAIT)[:256, 96:352].numpy().copy()
+    (face,) = FaceFinder.default().find_all(picture, thorough=False)
+    square = face_square(five_points(face.landmarks))
+    corners = apply_affine(square.to_picture(1), np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32))
+    cv2.polylines(picture, [corners.round().astype(np.int32)], True, (120, 255, 200), 2, cv2.LINE_AA)
+    return torch.from_numpy(picture)
 
 
 def band(title: str, width: int) -> Image.Image:

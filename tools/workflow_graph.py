@@ -19,6 +19,7 @@ EXTRA_HEIGHT = {
     "DittoLoadEngine": 70,
     "DittoFrameControl": 150,
     "DittoFramesToVideo": 270,
+    "DittoSuperRes": 80,
     "SaveVideo": 470,
 }
 """Room for the pictures and notices that a node shows while it runs and afterwards."""

@@ -84,7 +84,7 @@ class Restorer:
         fidelity: CodeFormer's weight, 0 the finest face .. 1 the given one.
         """
         network = self.network
-        given = pictures.to(network.device, network.dtype)
+        given = pictures.to(network.device, network.dtype).contiguous()  # GFPGAN takes no other order
         result = _enlarged(network, given) if self.kind == "upscaler" else self._repainted(given, fidelity)
         return result.float().cpu().clamp(0, 1)
 
