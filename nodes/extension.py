@@ -7,6 +7,7 @@ from comfy_api.latest import ComfyExtension, io
 from .comfy_host import register_model_folder
 from .control_face import DittoBlinks, DittoEmotion, DittoEmotionSchedule, DittoExpression, DittoEyes
 from .control_motion import DittoFade, DittoFrameControl, DittoHeadPose, DittoPreset
+from .convert_tensorrt import DittoConvertTensorRT
 from .crops_to_images import DittoBlendMask, DittoCropsToImages, DittoKeypointsToImages
 from .decode import DittoDecode
 from .download import DittoDownload
@@ -31,6 +32,7 @@ NODES: list[type[io.ComfyNode]] = [
     DittoExample,
     DittoLoadEngine,
     DittoDownload,
+    DittoConvertTensorRT,
     DittoLoadAvatar,
     DittoWav2Feat,
     DittoLMDMSample,

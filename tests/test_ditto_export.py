@@ -25,7 +25,8 @@ from ditto_core.models.onnx_graph import decomposed, halved, load_model
 
 PUBLISHED = json.loads((GOLDEN / "ditto" / "manifests" / "onnx_io.json").read_text())["ditto_onnx"]
 SMALL = ("stitch_network", "appearance_extractor")
-ALL = [name if name in SMALL else pytest.param(name, marks=pytest.mark.slow) for name in NETWORK_NAMES]
+LARGE = (pytest.mark.slow, pytest.mark.timeout(900))
+ALL = [name if name in SMALL else pytest.param(name, marks=LARGE) for name in NETWORK_NAMES]
 
 
 @lru_cache(maxsize=1)
@@ -98,6 +99,7 @@ def test_the_file_has_the_published_names_and_the_numbers_of_pytorch(exported: t
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("exported", ["warp_network"], indirect=True)
 def test_our_warping_network_samples_the_same_in_simpler_operators_and_in_half(
     exported: tuple[str, nn.Module, Path],
@@ -113,6 +115,7 @@ def test_our_warping_network_samples_the_same_in_simpler_operators_and_in_half(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("exported", ["decoder"], indirect=True)
 def test_our_decoder_has_only_constant_weights_and_bears_half_precision(
     exported: tuple[str, nn.Module, Path],

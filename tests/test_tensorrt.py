@@ -23,6 +23,7 @@ from helpers.fake_tensorrt import fake_tensorrt
 from onnx import TensorProto, helper
 
 from ditto_core.__main__ import main
+from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.errors import Interrupted, ModelError
 from ditto_core.host import Host
 from ditto_core.models.tensorrt import TensorRTRunner
@@ -354,3 +355,12 @@ def test_the_command_has_the_documented_flags(
     (onnx_dir / "blaze_face.onnx").unlink()
     assert main(command) == 0
     assert "every file is there" in capfd.readouterr().out
+
+
+def test_engines_built_here_come_before_published_ones(trt: Any, onnx_dir: Path, tmp_path: Path):
+    (tmp_path / "ditto_trt_Ampere_Plus").mkdir()
+    (tmp_path / "ditto_trt_Ampere_Plus" / "decoder_fp16.engine").write_bytes(b"for TensorRT 8.6")
+    built(onnx_dir, tmp_path / "ditto_trt_custom")
+    found = find_checkpoints([tmp_path]).formats["decoder"]
+    assert found["tensorrt"] == tmp_path / "ditto_trt_custom" / "decoder_fp16.engine"
+    assert found["onnx"] == onnx_dir / "decoder.onnx"

@@ -11,6 +11,7 @@ import torch
 from ..errors import ModelError
 from ..models.catalogue import catalogue
 from ..models.inventory import download_command, searched
+from ..models.tensorrt_files import record_path
 from .named_files import named_files
 
 RELEASE, FACES_SET = "ditto-pytorch", "ditto-faces"
@@ -128,4 +129,9 @@ def _there(places: Sequence[str], roots: Sequence[Path], *, beside: bool) -> lis
     if beside:
         own = [(root, place.partition("/")[2]) for place in places for root in roots]
         within = [*own, *((root.parent, place) for root, place in within)]
-    return [path for root, place in within for path in sorted(root.glob(place)) if path.is_file()]
+    return [path for root, place in within for path in sorted(root.glob(place), key=_rank) if path.is_file()]
+
+
+def _rank(path: Path) -> tuple[bool, Path]:
+    """Engines that were built here come before the published ones, which fit few machines."""
+    return not record_path(path).is_file(), path

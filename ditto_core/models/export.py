@@ -22,7 +22,7 @@ def export_onnx(network: nn.Module, inputs: Mapping[str, Tensor], outputs: Seque
     """Write a network to `path` as one file, with these names for its outputs.
 
     inputs: an example of each, by the network's own names; the first axis is the batch, two items or more.
-    Raises a `ModelError` when the packages for it are missing or the file cannot be written.
+    Raises a `ModelError` when packages for it are missing or too old, or the file cannot be written.
     """
     exporter = _exporter()
     batch = cast(Any, torch).export.Dim("batch", min=1, max=1024)
@@ -36,6 +36,8 @@ def export_onnx(network: nn.Module, inputs: Mapping[str, Tensor], outputs: Seque
             output_names=list(outputs),
             verbose=False,
         )
+    if any(isinstance(value.shape[0], int) for value in program.model.graph.inputs):
+        raise ModelError(f"PyTorch {torch.__version__} cannot write {path.name} for any number of items.")
     with replacing(path) as unfinished:
         program.save(str(unfinished), external_data=False)
 

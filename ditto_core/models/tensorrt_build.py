@@ -23,6 +23,7 @@ from .replacing import replacing
 from .tensorrt_files import (
     VOLUMES,
     EngineRecord,
+    Machine,
     engine_name,
     file_hash,
     import_tensorrt,
@@ -73,7 +74,7 @@ def convert_folder(onnx_dir: Path, trt_dir: Path, device: torch.device, host: Ho
         host.check_interrupted()
         host.progress("engines", number, len(sources))
         engine = trt_dir / engine_name(source)
-        why = misfit(engine, machine, source) if engine.is_file() else "it is not there"
+        why = _against(engine, machine, source)
         if not why:
             result.kept.append(engine)
             continue
@@ -88,6 +89,16 @@ def convert_folder(onnx_dir: Path, trt_dir: Path, device: torch.device, host: Ho
             host.notice(f"{source.name} was left out: {error}")
     host.progress("engines", len(sources), len(sources))
     return result
+
+
+def tell_engines(onnx_dir: Path, trt_dir: Path, device: torch.device) -> str:
+    """A line for each engine that `convert_folder` would make: it fits, or what speaks against it."""
+    machine = this_machine(device)
+    engines = {source: trt_dir / engine_name(source) for source in _sources(onnx_dir)}
+    return "\n".join(
+        f"{engine}: {f'to be built, since {why}' if (why := _against(engine, machine, source)) else 'fits'}"
+        for source, engine in engines.items()
+    )
 
 
 def build_engine(source: Path, engine: Path, precision: str, device: torch.device, host: Host) -> None:
@@ -128,7 +139,7 @@ def refresh_engine(engine: Path, source: Path | None, device: torch.device) -> N
     """
     if not engine.is_file() and source is None:
         raise ModelError(f"The engine {engine.name} is missing from {engine.parent}. {HOW_TO_BUILD}")
-    why = misfit(engine, this_machine(device), source) if engine.is_file() else "it is not there"
+    why = _against(engine, this_machine(device), source)
     if not why:
         return
     if source is None or not source.is_file():
@@ -140,6 +151,10 @@ def refresh_engine(engine: Path, source: Path | None, device: torch.device) -> N
 
 
 HOW_TO_BUILD = "Build it here: python -m ditto_core convert tensorrt --onnx_dir FOLDER --trt_dir FOLDER."
+
+
+def _against(engine: Path, machine: Machine, source: Path | None) -> str:
+    return misfit(engine, machine, source) if engine.is_file() else "it is not there"
 
 
 def _sources(onnx_dir: Path) -> list[Path]:

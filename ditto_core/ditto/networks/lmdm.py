@@ -75,7 +75,7 @@ class Attention(nn.Module):
         own: (n, B or 1, 8, t, 64). Use each before the next is asked for.
         """
         for step in own:
-            yield torch.cat([shared, step.expand(len(shared), -1, -1, -1)], dim=2)
+            yield torch.cat([shared, step.expand(shared.shape[0], -1, -1, -1)], dim=2)
 
     def _heads(self, tokens: Tensor, part: int) -> Tensor:
         """Project with the part-th third of the packed weights: (B, T, 512) to (B, heads, T, 64)."""
