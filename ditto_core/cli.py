@@ -34,17 +34,16 @@ from .execution_flags import add_execution, execution_of
 from .flags import (
     BY_NAME,
     FLAGS,
-    LITE_IGNORES,
     add_controls,
     add_flag,
     as_controls,
     by_target,
+    ignored,
     typed_controls,
     typed_flags,
     with_values,
 )
 from .host import Host
-from .lite.engine import LiteEngine
 from .scripts import SCRIPTS, Script, open_engine, published_options
 from .talking_head import TalkOptions, talk
 
@@ -147,9 +146,9 @@ def _render(
 ) -> int:
     begun = time.perf_counter()
     changing = typed_controls(arguments)
-    without_effect = [f"--{name}" for name in {**typed_flags(arguments), **changing} if name in LITE_IGNORES]
-    if isinstance(engine, LiteEngine) and without_effect:
-        host.notice(f"Lite does not use {', '.join(without_effect)}; with Ditto they take effect.")
+    without_effect = [f"--{name}" for name in ignored(engine, {**typed_flags(arguments), **changing})]
+    if without_effect:
+        host.notice(f"{engine.label} does not use {', '.join(without_effect)}; with Ditto they take effect.")
     path = talk(
         *(getattr(arguments, name) for name in files),
         engine=engine,

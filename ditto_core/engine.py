@@ -35,6 +35,9 @@ class Engine(ABC):
     label: ClassVar[str]
     """What the user sees, with the quality he can expect."""
 
+    ignores: ClassVar[frozenset[str]] = frozenset()
+    """Options of the stages, and keys of `ctrl_info`, that change nothing here."""
+
     @abstractmethod
     def register(self, source: Source, options: AvatarOptions, host: Host) -> Avatar:
         """Find the face in every source frame and prepare what rendering needs."""

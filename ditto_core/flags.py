@@ -28,6 +28,7 @@ from .data import (
     as_fps,
 )
 from .ditto.emotion import EMOTIONS
+from .engine import Engine
 from .errors import InputError
 from .models.execution import PRECISIONS
 from .talking_head import TalkOptions
@@ -269,10 +270,19 @@ CONTROLS: dict[str, tuple[Parser, str, str]] = {
 }
 """Flags for what changes over time: a number, or keyframes at frames and seconds such as '0: 0, 1.5s: 8'."""
 
-LITE_IGNORES = frozenset({"emotion_schedule", *_GAZE} | {flag.name for flag in FLAGS["motion with Ditto"]})
-"""Flags without an effect while Lite renders."""
+_CHANGED_OVER_TIME = {"emotion_schedule": "emo", **dict.fromkeys(_GAZE, "delta_exp")}
+"""What flags of `CONTROLS` set, where that is an option or a key that an engine may ignore."""
 
 BY_NAME = {flag.name: flag for flags in FLAGS.values() for flag in flags}
+
+
+def ignored(engine: Engine, names: Iterable[str]) -> list[str]:
+    """Those of the flags that change nothing with this engine."""
+
+    def option(name: str) -> str:
+        return BY_NAME[name].target[1] if name in BY_NAME else _CHANGED_OVER_TIME.get(name, "")
+
+    return [name for name in names if option(name) in engine.ignores]
 
 
 def add_flag(group: Any, flag: Flag, default: object) -> None:

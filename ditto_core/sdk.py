@@ -27,7 +27,7 @@ from .ditto.streamed_video import StreamedVideo
 from .engine import Engine
 from .engines import AUTO
 from .errors import InputError
-from .flags import BY_NAME, by_target, with_values
+from .flags import BY_NAME, by_target, ignored, with_values
 from .host import Host
 from .media.sound import as_audio
 from .media.source import open_source
@@ -142,12 +142,13 @@ class StreamSDK:
         data = {name: value for name, value in kwargs.items() if name in _OF_THE_CONFIGURATION}
         if self._config is not None:
             cast(DittoEngine, self.engine).config = self._config.replaced(data)
-        elif data:
+        others = _known({name: value for name, value in kwargs.items() if name not in data})
+        unused = [*({} if self._config else data), *ignored(self.engine, others)]
+        if unused:
             self.host.notice(
-                f"{self.engine.label} does not use {', '.join(data)}; with Ditto they take effect."
+                f"{self.engine.label} does not use {', '.join(unused)}; with Ditto they take effect."
             )
-        others = {name: value for name, value in kwargs.items() if name not in data}
-        return {**published_options(self.engine), **_known(others)}
+        return {**published_options(self.engine), **others}
 
     def setup_Nd(  # noqa: N802  the published name
         self,

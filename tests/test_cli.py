@@ -26,6 +26,7 @@ from ditto_core.__main__ import main
 from ditto_core.controls.control import Controls
 from ditto_core.data import Audio, FaceChoice
 from ditto_core.demo import PORTRAIT, SPEECH
+from ditto_core.lite.engine import LiteEngine
 from ditto_core.talking_head import TalkOptions
 
 ROOT = Path(__file__).parent.parent
@@ -467,6 +468,17 @@ def test_each_flag_sets_its_option_alone(flag: flags.Flag, asked: dict[str, Any]
     assert getattr(part, field) == value != flag.default
     untouched = dataclasses.replace(part, **{field: flag.default})
     assert dataclasses.replace(asked["options"], **{name: untouched}) == TalkOptions()
+
+
+def test_flags_without_an_effect_with_lite_stand_together() -> None:
+    named = [flag.name for flag in FLAGS if flag.target[1] in LiteEngine.ignores]
+    assert named == [flag.name for flag in flags.FLAGS["motion with Ditto"]]
+    assert flags.ignored(LiteEngine(), ["emotion_schedule", "yaw", "gaze_x", "seed"]) == [
+        "emotion_schedule",
+        "gaze_x",
+    ]
+    parts = TalkOptions().avatar, TalkOptions().motion, TalkOptions().stitch
+    assert LiteEngine.ignores <= {"delta_exp", *(field for part in parts for field in vars(part))}
 
 
 def test_every_option_has_one_flag() -> None:

@@ -225,7 +225,7 @@ def test_lite_says_what_it_does_not_use(asked: dict[str, Any], capfd: pytest.Cap
     assert main(command("inference_video", "--emo 6 --max_size 512 --smo_k_d 5")) == 0
     told = capfd.readouterr().err
     assert "Lite (draft quality)" in told
-    assert "Lite does not use --smo_k_d, --emo" in told
+    assert "Lite (draft quality) does not use --smo_k_d, --emo; with Ditto" in told
     assert main(command("inference_video", "--max_size 512")) == 0
     assert "does not use" not in capfd.readouterr().err
 

@@ -250,6 +250,6 @@ def test_data_of_the_configuration_is_replaced_for_one_video(
         stream.setup(portrait, tmp_path / "out.mp4", fix_kp_cond="often")
 
 
-def test_lite_says_that_it_uses_no_such_data(stream: StreamSDK, portrait: Path, tmp_path: Path) -> None:
-    stream.setup(portrait, tmp_path / "out.mp4", ch_info={})
-    assert any("does not use ch_info" in notice for notice in stream.host.notices)  # type: ignore[attr-defined]
+def test_lite_says_what_it_does_not_use(stream: StreamSDK, portrait: Path, tmp_path: Path) -> None:
+    stream.setup(portrait, tmp_path / "out.mp4", ch_info={}, smo_k_d=3, max_size=512)
+    assert any("does not use ch_info, smo_k_d; with" in notice for notice in stream.host.notices)  # type: ignore[attr-defined]

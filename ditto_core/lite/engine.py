@@ -53,6 +53,14 @@ class LiteEngine(Engine):
 
     name = "lite"
     label = "Lite (draft quality)"
+    ignores = frozenset(
+        (
+            *("smo_k_s", "motion_frames", "face_networks"),
+            *("sampling_timesteps", "overlap_v2", "smo_k_d", "emo", "eye_f0_mode", "reference_character"),
+            *("delta_eye_open_n", "use_d_keys", "relative_d", "flag_stitching", "fade_type", "fade_out_keys"),
+            *("vad_on", "amplitude_of", "delta_exp"),
+        )
+    )
 
     @cached_property
     def finder(self) -> FaceFinder:
