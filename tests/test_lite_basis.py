@@ -21,6 +21,7 @@ from ditto_core.lite.geometry import (
 FACE = canonical_face().vertices
 BASIS = FaceBasis.from_shape(FACE)
 REST = BASIS.close(FACE[None])[0]
+CORNERS = [61, 291]
 
 
 def motion(**values):
@@ -54,8 +55,14 @@ def test_any_open_mouth_can_be_closed(gap):
     assert gaps(source).max() > 0.9 * gap
     closed = FaceBasis.from_shape(source).close(source[None])[0]
     assert gaps(closed).max() <= CLOSED_GAP + 1e-3
-    # The closed shape resembles the face at rest: the chin came back up as well.
+    # The closed shape resembles the face at rest: chin and corners came back up as well.
     assert closed[152, 1] == pytest.approx(REST[152, 1], abs=0.25 * gap)
+    np.testing.assert_allclose(closed[CORNERS, 1], REST[CORNERS, 1], atol=0.03)
+
+
+def test_corners_that_an_open_jaw_drew_down_are_no_smile_to_undo():
+    rounded = FaceBasis.from_shape(opened(2.0)).fields[0]
+    assert (rounded[CORNERS, 1] > -0.02).all()
 
 
 def test_a_rounded_mouth_is_closed_to_its_usual_width():

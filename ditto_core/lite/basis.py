@@ -31,6 +31,8 @@ from .geometry import (
 JAW_SHARE, LOWER_SHARE, UPPER_SHARE = 0.66, 0.16, 0.18
 # Of the source's gap, what the upper and the lower lip travel to close it.
 CLOSE_DOWN, CLOSE_UP = 0.22, 0.78
+# An open jaw draws the corners of the mouth down by up to this share of the gap.
+CORNERS_DRAWN = 0.18
 # The jaw turns about an axis through the ears: its y and z.
 HINGE_Y, HINGE_Z = 0.3, -2.5
 # Of the difference in width to the mouth at rest, what is undone when a mouth is closed.
@@ -91,8 +93,9 @@ class FaceBasis:
         shut[..., 0] += UNROUND * (self.half_width - half_widths(shapes))[:, None] * self.widening
         above_seam = shapes[..., 1] > shapes[:, [14], 1]
         shut[..., 1] += 0.9 * CLOSE_UP * widest * self.jaw - 0.12 * widest * self.upper * above_seam
-        shut[:, UPPER_LIP, 1] = shapes[:, UPPER_LIP, 1] - CLOSE_DOWN * gap * (0.6 + 0.4 * ROW_DEPTH)
-        shut[:, LOWER_LIP, 1] = shapes[:, LOWER_LIP, 1] + CLOSE_UP * gap * (0.85 + 0.15 * ROW_DEPTH)
+        raised = _corners_raised(shapes)[:, None]
+        shut[:, UPPER_LIP, 1] = shapes[:, UPPER_LIP, 1] - CLOSE_DOWN * gap * (0.6 + 0.4 * ROW_DEPTH) + raised
+        shut[:, LOWER_LIP, 1] = shapes[:, LOWER_LIP, 1] + CLOSE_UP * gap * (0.85 + 0.15 * ROW_DEPTH) + raised
         return shut
 
     def deform(self, closed: Floats, motion: Floats) -> Floats:
@@ -113,6 +116,25 @@ class FaceBasis:
         turned[..., 1] = HINGE_Y + y * np.cos(angle) - z * np.sin(angle)
         turned[..., 2] = HINGE_Z + y * np.sin(angle) + z * np.cos(angle)
         return turned
+
+
+def _corners_raised(shapes: Floats) -> Floats:
+    """By how many cm the columns of the lips (B, 11) rise when the jaw of faces (B, 468, 3) closes.
+
+    Corners that hang below the closed lips go up to them, but no further than the jaw drew them down.
+    """
+    hanging = np.clip(-_corner_heights(shapes), 0, CORNERS_DRAWN * _middle_gap(shapes)[:, None])
+    return np.where(ALONG < 0, hanging[:, :1], hanging[:, 1:]) * ALONG**2
+
+
+def _corner_heights(shapes: Floats) -> Floats:
+    """How far in cm the corners of the mouth (B, 2) are above the middle of the lips when these are shut."""
+    seam = shapes[:, UPPER_LIP[3, 5], 1] - CLOSE_DOWN * _middle_gap(shapes)
+    return shapes[:, [61, 291], 1] - seam[:, None]
+
+
+def _middle_gap(shapes: Floats) -> Floats:
+    return np.maximum(shapes[:, UPPER_LIP[3, 5], 1] - shapes[:, LOWER_LIP[3, 5], 1] - CLOSED_GAP, 0)
 
 
 def _field_strengths(motion: Floats) -> Floats:
@@ -169,7 +191,7 @@ def _rounding(shape: Floats) -> Floats:
     field = np.zeros((VERTICES, 3), np.float32)
     field[:, 0] = -0.30 * half_width * _widening(shape)
     # A smile does not stay while the lips are rounded: its corners come down towards the middle's height.
-    smile = shape[[61, 291], 1].mean() - shape[[13, 14], 1].mean()
+    smile = float(_corner_heights(shape[None]).mean())
     field[:, 1] = -0.6 * smile * _near_corners(x, y, half_width)
     field[UPPER_LIP, 1] = field[LOWER_LIP, 1] = -0.6 * smile * ALONG**2
     field[:, 2] = 0.55 * np.exp(-0.5 * ((x / 1.8) ** 2 + (y / 1.1) ** 2))
