@@ -125,7 +125,7 @@ def leading_outside(path: Path) -> Path:
         (in_the_old_format, "more than weights"),
         (leading_outside, "more than weights"),
         (lambda path: text(path, pickle.dumps(Code(), protocol=2)), "more than weights"),
-        (lambda path: text(path, b"\x08\x09\x12\x05ditto" * 9), "damaged"),
+        (lambda path: text(path, b"\x08\x09\x12\x05ditto" * 9), "is an ONNX network"),
         (lambda path: saved(path, [torch.zeros(2)]), "no named weights"),
         (lambda path: saved(path, {}), "no named weights"),
     ],

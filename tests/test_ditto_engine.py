@@ -271,7 +271,7 @@ def cut_off(path: Path) -> None:
             lambda path: shutil.copy(path.with_name("decoder.pth"), path),
             "retarget",
         ),
-        ("models/lmdm_v0.4_hubert.pth", lambda path: path.write_text("<html>"), "damaged"),
+        ("models/lmdm_v0.4_hubert.pth", lambda path: path.write_text("<html>"), "is a web page"),
         ("aux_models/hubert_streaming_fix_kv.onnx", cut_off, "damaged or no ONNX"),
         (
             "aux_models/hubert_streaming_fix_kv.onnx",

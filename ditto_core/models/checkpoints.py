@@ -11,6 +11,7 @@ from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariable
 from torch import Tensor, nn
 
 from ..errors import ModelError
+from .file_kinds import wrong_kind
 from .inventory import remedy
 from .safe_weights import safe_form
 
@@ -89,7 +90,9 @@ def _why_unreadable(path: Path) -> str:
         start = file.read(64)
     if start.startswith(b"version https://git-lfs"):
         return "is only a Git LFS pointer. Fetch the file itself, with `git lfs pull`."
-    size = path.stat().st_size
+    size, kind = path.stat().st_size, wrong_kind(path)
+    if kind:
+        return f"({size:,} bytes) is {kind}, no PyTorch checkpoint. {remedy(path)}"
     return f"({size:,} bytes) is damaged, incomplete, or holds more than weights. {remedy(path)}"
 
 

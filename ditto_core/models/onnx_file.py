@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..errors import ModelError
+from .file_kinds import wrong_kind
 from .inventory import remedy
 
 _Span: TypeAlias = tuple[int, int]
@@ -66,7 +67,9 @@ def check_stays_inside(path: Path) -> None:
 
 @lru_cache(maxsize=64)
 def _facts(path: Path, size: int, _changed: int) -> OnnxFacts:
-    damaged = f"The model file {path} ({size} bytes) is damaged or no ONNX file. {remedy(path)}"
+    kind = wrong_kind(path)
+    flaw = f"is {kind}, no ONNX file" if kind else "is damaged or no ONNX file"
+    damaged = f"The model file {path} ({size} bytes) {flaw}. {remedy(path)}"
     if not size:
         raise ModelError(damaged)
     operators: set[str] = set()
