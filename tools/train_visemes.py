@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,17 +19,61 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from ditto_core.lite.motion import OPEN, WIDE
 from ditto_core.lite.visemes import BANDS, FIELD, HOP, ROWS_PER_SECOND, VISEMES, log_mel, normalise
 from tools.viseme_augment import make_harder, not_speech
 from tools.viseme_data import UNSEEN_VARIANTS, Phone, Speech, Voice, random_voice, say
 from tools.viseme_texts import ESPEAK_LANGUAGES, UNSEEN_LANGUAGES, random_text
 
 BUNDLED = Path(__file__).parents[1] / "ditto_core/models/bundled/viseme_tcn.onnx"
-DILATIONS = (1, 2, 4, 6)
-KERNEL = 5
+DILATIONS = (1, 2, 3, 4, 6, 9)
+HEARD_FIRST = 3
+"""Layers before the one that looks at the surroundings."""
+SURROUNDINGS = 100
+"""Rows to either side that tell who is speaking, and how."""
 CROP = 3 * ROWS_PER_SECOND
+BATCH = 32
 IGNORED = -1
+HELD_OUT = 416
+SHOWN_EVERY = 500
+
+Batch = tuple[Tensor, Tensor]
+"""Features (B, 40, M) and labels (B, M)."""
+
+
+class Layer(nn.Module):
+    """Adds what three rows, `dilation` apart, have in common: (B, C, M) -> (B, C, M)."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation)
+        self.norm = nn.BatchNorm1d(channels)
+        self.drop = nn.Dropout(0.1)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows + self.drop(F.relu(self.norm(self.conv(rows))))
+
+
+class Surroundings(nn.Module):
+    """Adds the mean of the second to either side: the same vowel differs from voice to voice."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.down = nn.Conv1d(channels, 32, 1)
+        self.up = nn.Conv1d(32, channels, 1)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        return rows + self.up(self._mean(F.relu(self.down(rows))))
+
+    def _mean(self, rows: Tensor) -> Tensor:
+        if not self.training:
+            return F.avg_pool1d(rows, 2 * SURROUNDINGS + 1, 1, SURROUNDINGS, count_include_pad=False)
+        sums = F.pad(rows.float().cumsum(-1), (1, 0))  # the same, faster
+        at = torch.arange(rows.shape[-1])
+        start, stop = (at - SURROUNDINGS).clamp(min=0), (at + SURROUNDINGS + 1).clamp(max=len(at))
+        return (sums[..., stop] - sums[..., start]) / (stop - start)
 
 
 class VisemeNet(nn.Module):
@@ -38,18 +81,16 @@ class VisemeNet(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        inputs = BANDS
-        for dilation in DILATIONS:
-            padding = dilation * (KERNEL // 2)
-            layers += [
-                nn.Conv1d(inputs, channels, KERNEL, dilation=dilation, padding=padding),
-                nn.BatchNorm1d(channels),
-                nn.ReLU(),
-                nn.Dropout(0.1),
-            ]
-            inputs = channels
-        self.layers = nn.Sequential(*layers, nn.Conv1d(inputs, len(VISEMES), 1))
+        layers = [Layer(channels, dilation) for dilation in DILATIONS]
+        self.layers = nn.Sequential(
+            nn.Conv1d(BANDS, channels, 3, padding=1),
+            nn.BatchNorm1d(channels),
+            nn.ReLU(),
+            *layers[:HEARD_FIRST],
+            Surroundings(channels),
+            *layers[HEARD_FIRST:],
+            nn.Conv1d(channels, len(VISEMES), 1),
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         return self.layers(features)
@@ -57,10 +98,10 @@ class VisemeNet(nn.Module):
 
 @dataclass(frozen=True)
 class Clip:
-    """Normalised features (M, 40) and the class of every row (M,)."""
+    """Normalised features (M, 40) and the class of every row (M,), stored small."""
 
-    features: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    features: NDArray[np.float16]
+    labels: NDArray[np.int8]
 
 
 def labels_of(phones: tuple[Phone, ...], rows: int) -> NDArray[np.int64]:
@@ -75,7 +116,8 @@ def labels_of(phones: tuple[Phone, ...], rows: int) -> NDArray[np.int64]:
 
 def clip_of(speech: Speech) -> Clip:
     features = normalise(log_mel(torch.from_numpy(speech.samples))[0]).numpy()
-    return Clip(features, labels_of(speech.phones, len(features)))
+    labels = labels_of(speech.phones, len(features))
+    return Clip(features.astype(np.float16), labels.astype(np.int8))
 
 
 # ----------------------------------------------------------------------------------------------- data
@@ -119,11 +161,11 @@ def load_speech(path: Path) -> list[Speech]:
     ]
 
 
-def training_clips(said: list[Speech], rounds: int, seed: int) -> list[Clip]:
-    """Every utterance made harder in `rounds` ways, and some sound that is no speech."""
+def training_clips(said: list[Speech], seed: int) -> list[Clip]:
+    """Every utterance as it is and made harder, and some sound that is no speech."""
     rng = np.random.default_rng(seed)
-    clips = [clip_of(make_harder(speech, rng)) for _ in range(rounds) for speech in said]
-    return clips + [clip_of(not_speech(rng)) for _ in range(len(clips) // 25)]
+    clips = [clip_of(speech) for speech in said] + [clip_of(make_harder(speech, rng)) for speech in said]
+    return clips + [clip_of(not_speech(rng)) for _ in range(len(said) // 25)]
 
 
 def unheard(voices: list[Voice], count: int, seed: int) -> list[Clip]:
@@ -133,52 +175,66 @@ def unheard(voices: list[Voice], count: int, seed: int) -> list[Clip]:
     return [clip_of(say(random_text(voice.language, rng), voice)) for voice in turns]
 
 
-def batches(clips: list[Clip], size: int, rng: np.random.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch of random crops of 3 s; a longer clip is drawn more often."""
-    rows = np.array([len(clip.labels) for clip in clips])
-    for _ in range(int(rows.sum()) // (CROP * size)):
-        features = np.zeros((size, CROP, BANDS), np.float32)
-        labels = np.full((size, CROP), IGNORED, np.int64)
-        for at, chosen in enumerate(rng.choice(len(clips), size, p=rows / rows.sum())):
-            clip = clips[chosen]
-            start = int(rng.integers(0, max(1, len(clip.labels) - CROP + 1)))
-            part = clip.labels[start : start + CROP]
-            features[at, : len(part)] = clip.features[start : start + CROP]
-            labels[at, : len(part)] = part
-        yield torch.from_numpy(features.transpose(0, 2, 1).copy()), torch.from_numpy(labels)
+def random_batch(clips: list[Clip], shares: NDArray[np.float64], rng: np.random.Generator) -> Batch:
+    """Crops of 3 s, half of them without a few neighbouring bands; a clip is drawn by its share."""
+    features = np.zeros((BATCH, BANDS, CROP), np.float32)
+    labels = np.full((BATCH, CROP), IGNORED, np.int64)
+    for at, chosen in enumerate(rng.choice(len(clips), BATCH, p=shares)):
+        clip = clips[chosen]
+        start = int(rng.integers(0, max(1, len(clip.labels) - CROP + 1)))
+        part = clip.labels[start : start + CROP]
+        features[at, :, : len(part)] = clip.features[start : start + CROP].T
+        labels[at, : len(part)] = part
+        if rng.random() < 0.5:
+            band = int(rng.integers(0, BANDS - 6))
+            features[at, band : band + int(rng.integers(1, 5))] = 0
+    return torch.from_numpy(features), torch.from_numpy(labels)
 
 
 # ------------------------------------------------------------------------------------------- training
 
+ASKED = torch.tensor(
+    [[OPEN.get(v, 0) / 0.6, WIDE.get(v, 0) / 0.45, 3.0 * (v == "PP")] for v in VISEMES], dtype=torch.float32
+)
+"""What each viseme asks of the lips, (17, 3): opening, width and closure on one scale."""
 
-def train(clips: list[Clip], epochs: int, channels: int, seed: int, held_out: list[Clip]) -> VisemeNet:
+
+def loss_of(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
+    """How wrongly the sounds are heard, and how far the lips they ask for are from the right ones."""
+    heard = F.cross_entropy(logits, labels, weight, ignore_index=IGNORED, label_smoothing=0.02)
+    known = (labels != IGNORED)[..., None]
+    wrong = (logits.softmax(1).transpose(1, 2) @ ASKED - ASKED[labels.clamp(min=0)]) * known
+    kernel = torch.exp(-0.5 * (torch.arange(-9, 10) / 3.0) ** 2)  # lips are slower than sounds
+    kernel = (kernel / kernel.sum()).expand(3, 1, -1)
+    return heard + F.conv1d(wrong.transpose(1, 2), kernel, groups=3, padding=9).square().mean()
+
+
+def train(clips: list[Clip], steps: int, channels: int, seed: int, held_out: list[Clip]) -> VisemeNet:
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     net = VisemeNet(channels)
-    counts = np.bincount(np.concatenate([clip.labels for clip in clips]), minlength=len(VISEMES))
-    weight = torch.from_numpy((counts / counts.mean()) ** -0.4).float()
-    loss_of = nn.CrossEntropyLoss(weight, ignore_index=IGNORED, label_smoothing=0.05)
-    steps = epochs * (int(sum(len(clip.labels) for clip in clips)) // (CROP * 32))
+    counts = sum(np.bincount(clip.labels, minlength=len(VISEMES)) for clip in clips)
+    weight = torch.from_numpy((counts / np.mean(counts)) ** -0.2).float()
+    shares = np.array([len(clip.labels) for clip in clips]) / np.sum(counts)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
-    for epoch in range(epochs):
-        started, total, count = time.monotonic(), 0.0, 0
+    started, total = time.monotonic(), 0.0
+    for step in range(1, steps + 1):
         net.train()
-        for features, labels in batches(clips, 32, rng):
-            optimiser.zero_grad()
-            with torch.autocast("cpu", torch.bfloat16):  # half the time where the processor knows it
-                logits = net(features)
-            loss = loss_of(logits.float(), labels)
-            loss.backward()
-            optimiser.step()
-            schedule.step()
-            total, count = total + loss.item(), count + 1
-        seconds = time.monotonic() - started
-        accuracy = confusion(net, held_out).diagonal().sum() / sum(len(c.labels) for c in held_out)
-        print(
-            f"epoch {epoch + 1}: loss {total / count:.3f}, held out {accuracy:.3f}, {seconds:.0f} s",
-            flush=True,
-        )
+        features, labels = random_batch(clips, shares, rng)
+        optimiser.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16):  # half the time where the processor knows it
+            logits = net(features)
+        loss = loss_of(logits.float(), labels, weight)
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        total += loss.item()
+        if step % SHOWN_EVERY == 0:
+            accuracy = confusion(net, held_out).diagonal().sum() / sum(len(c.labels) for c in held_out)
+            told = f"loss {total / SHOWN_EVERY:.3f}, held out {accuracy:.3f}"
+            print(f"step {step}: {told}, {time.monotonic() - started:.0f} s", flush=True)
+            total = 0.0
     return net.eval()
 
 
@@ -188,7 +244,7 @@ def confusion(net: VisemeNet, clips: list[Clip]) -> NDArray[np.int64]:
     net.eval()
     table = np.zeros((len(VISEMES), len(VISEMES)), np.int64)
     for clip in clips:
-        heard = net(torch.from_numpy(clip.features.T.copy())[None])[0].argmax(0).numpy()
+        heard = net(torch.from_numpy(clip.features.T.astype(np.float32))[None])[0].argmax(0).numpy()
         np.add.at(table, (clip.labels, heard), 1)
     return table
 
@@ -220,20 +276,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=BUNDLED)
     parser.add_argument("--cache", type=Path, default=Path("build/visemes"))
-    parser.add_argument("--utterances", type=int, default=5000)
-    parser.add_argument("--rounds", type=int, default=2, help="ways in which each utterance is made harder")
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--utterances", type=int, default=13000)
+    parser.add_argument("--steps", type=int, default=5500)
     parser.add_argument("--channels", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
-    assert sum(DILATIONS) * (KERNEL // 2) == FIELD
+    assert 1 + sum(DILATIONS) + SURROUNDINGS == FIELD
     said = spoken(options.utterances, options.seed, options.cache)
-    kept = len(said) // 12
+    kept = min(len(said) // 12, HELD_OUT)
     held_out = [clip_of(speech) for speech in said[:kept]]
-    clips = training_clips(said[kept:], rounds=options.rounds, seed=options.seed)
+    clips = training_clips(said[kept:], options.seed)
     print(f"{sum(len(s.samples) for s in said) / HOP / ROWS_PER_SECOND / 3600:.2f} h of speech", flush=True)
-    net = train(clips, options.epochs, options.channels, options.seed, held_out)
+    net = train(clips, options.steps, options.channels, options.seed, held_out)
     export(net, options.output)
 
     rng = np.random.default_rng(1)

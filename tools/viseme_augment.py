@@ -13,11 +13,16 @@ from tools.viseme_data import Phone, Speech
 
 Sound = NDArray[np.float32]
 
+PAUSED = 0.3
+"""Share of the utterances that stand between long pauses."""
+
 
 def make_harder(speech: Speech, rng: np.random.Generator) -> Speech:
     """The same words from another throat, in another room, through another microphone, in noise."""
     if rng.random() < 0.6:
         speech = _other_throat(speech, rng.uniform(0.86, 1.18))
+    if rng.random() < PAUSED:
+        speech = _with_pauses(speech, rng)
     sound = _coloured(speech.samples, rng)
     if rng.random() < 0.4:
         sound = _in_a_room(sound, rng)
@@ -34,6 +39,15 @@ def not_speech(rng: np.random.Generator) -> Speech:
     """Noise or music of 4 s, in which the mouth rests."""
     sound = _background(4 * SAMPLE_RATE, rng) * 10 ** (rng.uniform(-40, -10) / 20)
     return Speech(sound.astype(np.float32), (Phone(0.0, 4.0, "sil"),))
+
+
+def _with_pauses(speech: Speech, rng: np.random.Generator) -> Speech:
+    """Up to 3 s of silence before and after what is said, in which the background will be heard alone."""
+    before, after = (int(rng.uniform(0, 3) * SAMPLE_RATE) for _ in range(2))
+    start, said = before / SAMPLE_RATE, len(speech.samples) / SAMPLE_RATE
+    phones = [Phone(p.start + start, p.stop + start, p.viseme) for p in speech.phones]
+    pauses = Phone(0.0, start, "sil"), Phone(start + said, start + said + after / SAMPLE_RATE, "sil")
+    return Speech(np.pad(speech.samples, (before, after)), (pauses[0], *phones, pauses[1]))
 
 
 def _other_throat(speech: Speech, speed: float) -> Speech:
