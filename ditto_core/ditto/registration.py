@@ -19,7 +19,7 @@ from ..sequences import LazySequence, mirror_index
 from .avatar import AppearanceVolumes, DittoAvatar
 from .condition import eye_attributes
 from .follow import FollowedFace
-from .motion import FaceInfo, smooth_source
+from .motion import WIDTHS, FaceInfo, smooth_source
 from .source import CROP_SIDE, network_input
 from .stitch import LIP_POINTS, point_mask
 
@@ -62,15 +62,21 @@ def build_avatar(
 
 
 def _measure(crops: LazySequence, extract_motion: ExtractMotion, host: Host) -> FaceInfo:
-    """Motion and shape of the face in each crop."""
-    parts: list[FaceInfo] = []
+    """Motion and shape of the face in each crop.
+
+    Written into one place: small results kept one by one between the large buffers of each batch would stop
+    the system from using those again.
+    """
+    count = len(crops)
+    held = {name: torch.empty(count, width) for name, width in {**WIDTHS, "kp": WIDTHS["exp"]}.items()}
     done = 0
     for batch in crops.batches():
         host.check_interrupted()
-        parts.append(FaceInfo(**extract_motion(network_input(batch))))
+        for name, values in extract_motion(network_input(batch)).items():
+            held[name][done : done + len(batch)] = values
         done += len(batch)
-        host.progress("measure", done, len(crops), batch[-1])
-    return _joined(parts)
+        host.progress("measure", done, count, batch[-1])
+    return FaceInfo(**held)
 
 
 def _bridged(face: FaceInfo, followed: FollowedFace) -> FaceInfo:
