@@ -16,11 +16,14 @@ import onnxruntime
 import torch
 
 from .demo import PORTRAIT
+from .ditto.checkpoints import find_checkpoints
+from .ditto.runners import DittoNetworks
 from .errors import DittoError
 from .host import Host, comfyui_folder
 from .media.encoders import find_encoder
 from .models.bundled import FOLDER as BUNDLED
 from .models.catalogue import catalogue
+from .models.execution import AUTO, Execution, open_device
 from .models.inventory import tell_set
 from .talking_head import talk
 
@@ -90,6 +93,20 @@ def _models(host: Host) -> Iterator[Finding]:
         yield Finding("Models", f"Model folder {folder.resolve()} {found}")
     for name in catalogue().sets:
         yield Finding("Models", tell_set(name, host.model_folders()))
+    yield from _ditto(host)
+
+
+def _ditto(host: Host) -> Iterator[Finding]:
+    """What `auto` executes Ditto's networks on, once its files are there."""
+    checkpoints = find_checkpoints(host.model_folders())
+    if checkpoints.missing:
+        return
+    try:
+        networks = DittoNetworks(checkpoints, open_device(AUTO), Execution())
+    except DittoError as error:
+        yield Finding("Models", f"Ditto's networks cannot run here: {error}")
+    else:
+        yield Finding("Models", f"Ditto's networks run on {networks.told}")
 
 
 def _is_whole(path: Path, digest: str) -> bool:

@@ -17,8 +17,10 @@ from ditto_core.blend.put_back import put_back
 from ditto_core.data import Audio, MotionOptions, SpeechFeatures, StitchOptions
 from ditto_core.ditto import draw
 from ditto_core.ditto.avatar import AppearanceVolumes, DittoAvatar
+from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.condition import eye_attributes
 from ditto_core.ditto.config import DittoConfig
+from ditto_core.ditto.convert import convert_onnx
 from ditto_core.ditto.draw import FPS
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.motion import FaceInfo
@@ -36,12 +38,20 @@ def full_release(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-def test_the_published_chain_from_official_files(full_release: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize(("runner", "shown"), [("pytorch", (0, 41, 89)), ("onnx", (41,))])
+def test_the_published_chain_from_official_files(
+    runner: str, shown: tuple[int, ...], full_release: Path, monkeypatch: pytest.MonkeyPatch
+):
     recorded = Golden("ditto/pipeline_e2e")
     host = Host()
+    if runner == "onnx":
+        convert_onnx(find_checkpoints([full_release]), full_release / "ditto_onnx", host)
+        shutil.rmtree(full_release / "ditto_pytorch" / "models")
     engine = cast(
         DittoEngine, load_engine("ditto", host, data_root=full_release / "ditto_pytorch", cfg_pkl=CONFIG)
     )
+    assert set(engine.networks.kinds.values()) == {runner, "onnx"}  # HuBERT is ONNX always
     engine.config = DittoConfig(limits=recorded["in.v_min_max"])
     crop = recorded["in.crop_low"].to(torch.uint8).repeat_interleave(16, 0).repeat_interleave(16, 1)
     face = FaceInfo(**engine._extract_motion(network_input(crop[None])))
@@ -69,5 +79,5 @@ def test_the_published_chain_from_official_files(full_release: Path, monkeypatch
 
     motion = engine.sample_motion(avatar, speech, MotionOptions(sampling_timesteps=4), host)
     frames = put_back(engine.decode(engine.warp(engine.stitch(avatar, motion, StitchOptions()))))
-    for index in (0, 41, 89):
+    for index in shown:
         assert_picture(frames.images[index], recorded.warped(f"f{index}.composite"), levels=2)

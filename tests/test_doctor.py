@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
+from helpers.ditto_release import use_small_networks, write_release
 
 from ditto_core import doctor
 from ditto_core.__main__ import main
@@ -89,6 +91,19 @@ def test_model_folders_are_shown_as_the_user_set_them(
     monkeypatch.setenv("DITTO_MODELS", str(tmp_path / "my models"))
     assert main(["doctor"]) == 0
     assert f"{tmp_path / 'my models'} is not there" in capfd.readouterr().out
+
+
+@pytest.mark.usefixtures("no_render")
+def test_what_ditto_runs_on_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    use_small_networks(monkeypatch)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("DITTO_MODELS", str(write_release(tmp_path / "models")))
+    main(["doctor"])
+    told = capfd.readouterr().out
+    assert "Ditto's networks run on cpu in float32: pytorch for appearance_extractor" in told
+    assert "lmdm; onnx for hubert" in told
 
 
 def test_the_list_of_bundled_files_is_complete_and_true() -> None:

@@ -114,6 +114,15 @@ class DittoNetworks:
         self.files = {name: _file(kind, checkpoints.formats[name]) for name, kind in self.kinds.items()}
         self.runners = {name: self._open(name, checkpoints.formats[name]) for name in NETWORKS}
 
+    @property
+    def told(self) -> str:
+        """The device, the precision and each runner with its networks, for people."""
+        runners = [
+            f"{runner} for {', '.join(name for name in NETWORKS if self.kinds[name] == runner)}"
+            for runner in dict.fromkeys(self.kinds.values())
+        ]
+        return f"{self.device} in {str(self.dtype).removeprefix('torch.')}: {'; '.join(runners)}"
+
     def run(self, name: str, **inputs: Tensor) -> dict[str, Tensor]:
         """All outputs of a network, on its runner's device."""
         outputs = self.runners[name](**inputs)
