@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from typing import overload
 
@@ -104,6 +105,29 @@ class RememberedSequence(LazySequence):
         if last is None or last[:2] != (start, stop):
             last = self._last = (start, stop, self.source[start:stop])
         return last[2]
+
+
+class AheadSequence(LazySequence):
+    """Another sequence read forwards: while one batch is used, a thread computes the next of the same size.
+
+    For work on another device, which would wait meanwhile. An error of the next batch is raised when that is
+    read; one that nobody reads is thrown away.
+    """
+
+    def __init__(self, source: LazySequence) -> None:
+        super().__init__(len(source), source.shape, source.dtype)
+        self.source = source
+        self._thread = ThreadPoolExecutor(1, "ditto-ahead")
+        self._next: tuple[int, int, Future[Tensor]] | None = None
+
+    def compute(self, start: int, stop: int) -> Tensor:
+        ahead, self._next = self._next, None
+        expected = ahead is not None and ahead[:2] == (start, stop)
+        values = ahead[2].result() if ahead is not None and expected else self.source[start:stop]
+        if stop < self.length:
+            end = min(2 * stop - start, self.length)
+            self._next = stop, end, self._thread.submit(self.source.compute, stop, end)
+        return values
 
 
 class GatheredSequence(LazySequence):

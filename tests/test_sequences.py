@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from fractions import Fraction
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from ditto_core.errors import InputError
 from ditto_core.sequences import (
+    AheadSequence,
     ComputedSequence,
     GatheredSequence,
     RememberedSequence,
@@ -107,3 +109,43 @@ def test_mirror_index_keeps_time_when_the_rates_differ() -> None:
 
 def test_numbered_frames_can_be_told_apart() -> None:
     assert numbers_of(numbered_sequence(1000)[517:520]) == [517, 518, 519]
+
+
+def test_the_next_batch_is_computed_while_one_is_used() -> None:
+    began = threading.Event()
+
+    def compute(start: int, stop: int) -> torch.Tensor:
+        if start > 0:
+            began.set()
+        return torch.arange(start, stop)
+
+    ahead = AheadSequence(ComputedSequence(compute, 10, (), torch.int64))
+    assert ahead[0:4].tolist() == [0, 1, 2, 3]
+    assert began.wait(10)  # before anybody asked for it
+    assert ahead[4:8].tolist() == [4, 5, 6, 7]
+    assert ahead[8:10].tolist() == [8, 9]
+
+
+@pytest.mark.parametrize("reads", [[(0, 3), (3, 6), (6, 7)], [(0, 2), (5, 7), (0, 1), (1, 2)], [(4, 7)]])
+def test_reading_ahead_gives_the_same_in_any_order(reads: list[tuple[int, int]]) -> None:
+    ahead = AheadSequence(counted(7)[0])
+    for start, stop in reads:
+        assert ahead[start:stop].tolist() == list(range(start, stop))
+
+
+def test_reading_forwards_computes_each_item_once() -> None:
+    source, asked = counted(10)
+    assert torch.cat(list(AheadSequence(source).batches(4))).tolist() == list(range(10))
+    assert asked == [(0, 4), (4, 8), (8, 10)]
+
+
+def test_an_error_ahead_is_raised_where_it_is_read() -> None:
+    def compute(start: int, stop: int) -> torch.Tensor:
+        if start >= 4:
+            raise InputError("item 4 cannot be computed")
+        return torch.arange(start, stop)
+
+    ahead = AheadSequence(ComputedSequence(compute, 10, (), torch.int64))
+    assert ahead[0:4].tolist() == [0, 1, 2, 3]
+    with pytest.raises(InputError, match="item 4"):
+        ahead[4:8]

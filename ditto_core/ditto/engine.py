@@ -36,7 +36,7 @@ from ..media.source import first_frames, limit_size
 from ..models.execution import Execution
 from ..models.inventory import download_command
 from ..models.memory import Batches, on_host, shortage_explained
-from ..sequences import DEFAULT_BATCH, ComputedSequence, TensorSequence
+from ..sequences import DEFAULT_BATCH, AheadSequence, ComputedSequence, TensorSequence
 from .avatar import DittoAvatar
 from .checkpoints import FACES, FACES_SET, Checkpoints
 from .condition import Character
@@ -234,6 +234,8 @@ class DittoEngine(Engine):
             return on_host(pictures.permute(0, 2, 3, 1).clamp(0, 1).mul(255))
 
         images = self._computed("decoding a frame", compute, len(volumes.values), (CROP_SIDE, CROP_SIDE, 3))
+        if self.networks.device.type == "cuda":  # it works on while the CPU puts back and encodes
+            images = AheadSequence(images)
         person = cast(DittoAvatar, volumes.keypoints.avatar)
         whole = torch.ones(CROP_SIDE, CROP_SIDE)
         return FaceCrops(self, volumes.keypoints, images, person.crop_to_original, whole, person.absent)
