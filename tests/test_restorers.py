@@ -219,9 +219,9 @@ def test_a_connected_network_replaces_the_method_s_own_file(
 
 
 def test_a_missing_file_names_its_places_and_the_download(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"GFPGANv1\.4\.pth.*superres.*download superres"):
+    with pytest.raises(ModelError, match=r"GFPGANv1\.4\.pth.*DittoDownload.* superres$"):
         open_restorers(SuperResOptions("GFPGAN"), Folders(tmp_path))
-    with pytest.raises(ModelError, match=r"codeformer\.pth.*download codeformer"):
+    with pytest.raises(ModelError, match=r"codeformer\.pth.*DittoDownload.* codeformer$"):
         open_restorers(SuperResOptions("CodeFormer"), Folders(tmp_path))
     saved(tmp_path / "ditto/superres/GFPGANv1.4.pth", small_upscaler())
     with pytest.raises(ModelError, match="is no network of kind GFPGAN but one of kind upscaler"):

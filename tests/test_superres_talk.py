@@ -21,6 +21,7 @@ from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.streaming import ONLINE
 from ditto_core.host import Host
 from ditto_core.media.source import as_source, open_source
+from ditto_core.models.inventory import download_command
 from ditto_core.sdk import StreamSDK
 from ditto_core.talking_head import TalkOptions, render
 
@@ -62,7 +63,7 @@ def test_a_missing_file_is_said_before_the_work(
     assert main([*talking, "--superres", "both"]) == 2
     told = capsys.readouterr().err
     assert "GFPGANv1.4.pth" in told
-    assert "python -m ditto_core download superres" in told
+    assert download_command("superres") in told
     assert not (tmp_path / "out.mp4").exists()
 
 

@@ -8,7 +8,9 @@ from weakref import WeakValueDictionary
 
 from ..errors import InputError, ModelError
 from ..host import Host
+from ..models.catalogue import catalogue
 from ..models.execution import PrecisionChoice
+from ..models.inventory import download_command
 from .restorers import Kind, Restorer
 from .superres_plan import Method, SuperResOptions
 
@@ -23,13 +25,6 @@ PUBLISHED: dict[Kind, tuple[str, ...]] = {
 }
 """The names of the published files without their ending, the best first."""
 
-DOWNLOADS = {
-    "GFPGANv1.4": "superres",
-    "RestoreFormer": "superres",
-    "RealESRGAN_x4plus": "superres",
-    "codeformer": "codeformer",
-}
-"""What `python -m ditto_core download` calls published files."""
 
 KINDS: dict[Method, tuple[Kind, ...]] = {
     "GFPGAN": ("GFPGAN",),
@@ -74,17 +69,16 @@ def open_model(name: str, host: Host, precision: PrecisionChoice = "auto") -> Re
     files = model_files(host)
     if name in files:
         return _opened(files[name], host, precision)
-    stem = Path(name).stem
-    if stem not in DOWNLOADS:
+    if name not in _downloads():
         raise ModelError(f"There is no file {name} in {_places(host)}. Put it there, or choose another one.")
-    raise ModelError(_missing(name, DOWNLOADS[stem], host))
+    raise ModelError(_missing(name, host))
 
 
 def model_names(host: Host) -> list[str]:
     """The names of all files there are, then those of published files that are not there."""
     found = model_files(host)
     stems = {Path(name).stem.lower() for name in found}
-    return [*found, *(f"{name}.pth" for name in DOWNLOADS if name.lower() not in stems)]
+    return [*found, *(name for name in _downloads() if Path(name).stem.lower() not in stems)]
 
 
 def model_state(name: str, host: Host) -> str:
@@ -127,7 +121,7 @@ def _checked(restorer: Restorer, kind: Kind) -> Restorer:
     if restorer.kind != kind:
         raise ModelError(
             f"{restorer.path} is no network of kind {kind} but one of kind {restorer.kind}. "
-            f"Get the published file with `python -m ditto_core download {DOWNLOADS[PUBLISHED[kind][0]]}`."
+            f"Get the published file with: {_download(_best(kind))}"
         )
     return restorer
 
@@ -138,15 +132,29 @@ def _file_of(kind: Kind, host: Host) -> Path:
     for name in wanted:
         if name in files:
             return files[name]
-    best = PUBLISHED[kind][0]
-    raise ModelError(_missing(f"{best}.pth", DOWNLOADS[best], host))
+    raise ModelError(_missing(_best(kind), host))
 
 
-def _missing(name: str, download: str, host: Host) -> str:
+def _best(kind: Kind) -> str:
+    return f"{PUBLISHED[kind][0]}.pth"
+
+
+def _missing(name: str, host: Host) -> str:
     return (
-        f"Super-resolution needs the file {name}, which is not in {_places(host)}. Get it with "
-        f"`python -m ditto_core download {download}`, or put it there."
+        f"Super-resolution needs the file {name}, which is not in {_places(host)}. Put it there, or get it "
+        f"with the node DittoDownload or with: {_download(name)}"
     )
+
+
+def _download(name: str) -> str:
+    """The command that fetches a published file and those that belong to it."""
+    return download_command(_downloads()[name])
+
+
+def _downloads() -> dict[str, str]:
+    """The published files by name, each with the set it is downloaded in."""
+    ours = (file for file in catalogue().files if file.place.startswith(f"{OUR_FOLDER}/"))
+    return {file.name: file.sets[0] for file in ours if file.sets}
 
 
 def _places(host: Host) -> str:

@@ -29,7 +29,8 @@ def told(server: ComfyServer, graph: Graph) -> str:
 def test_a_missing_file_says_how_to_get_it(server: ComfyServer, tmp_path: Path) -> None:
     result = server.run(graph_of("superres_both", tmp_path))
     assert not result.succeeded
-    assert "ditto_core download superres" in str(result.events)
+    assert "GFPGANv1.4.pth" in str(result.events)
+    assert "DittoDownload" in str(result.events)
 
 
 def test_the_faces_of_pictures_are_restored(server: ComfyServer, tmp_path: Path) -> None:
