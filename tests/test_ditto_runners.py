@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -15,7 +15,7 @@ from helpers.ditto_release import use_small_networks, write_release
 from helpers.onnx_release import write_onnx_release
 from torch import Tensor
 
-from ditto_core.data import Audio, MotionOptions
+from ditto_core.data import Audio, AvatarOptions, MotionOptions
 from ditto_core.demo import PORTRAIT
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.runners import NETWORKS
@@ -25,6 +25,7 @@ from ditto_core.host import Host
 from ditto_core.media.images import read_image
 from ditto_core.media.source import as_source
 from ditto_core.models.execution import Execution
+from ditto_core.models.memory import OutOfMemory
 from ditto_core.models.runners import OnnxRunner
 from ditto_core.models.torch_runner import TorchRunner
 from ditto_core.talking_head import TalkOptions, render
@@ -181,6 +182,56 @@ def test_bf16_on_the_cpu_is_the_decoders_only(both: Path) -> None:
     # The stand-in takes its input as it comes; the real one turns it into its own precision.
     feature = torch.randn(1, 256, 64, 64).bfloat16()
     assert engine.networks.value("decoder", feature=feature).dtype == torch.float32
+
+
+def crowded(engine: DittoEngine, name: str, room: int) -> list[int]:
+    """Let a network have memory for `room` items at once, and note how many it is given."""
+    network, given = engine.networks.runners[name], []
+
+    def call(**inputs: Tensor) -> dict[str, Tensor]:
+        given.append(len(next(iter(inputs.values()))))
+        if given[-1] > room:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return network(**inputs)
+
+    engine.networks.runners[name] = cast(Any, call)
+    return given
+
+
+@pytest.mark.parametrize("name", ["warp_network", "decoder"])
+def test_a_network_short_of_memory_gets_fewer_frames(name: str, both: Path) -> None:
+    engine = ditto(both)
+    engine._rendering.size = 4
+    given = crowded(engine, name, room=2)
+    frames = frames_of(engine, 5)
+    assert given[0] == 4
+    assert max(given[1:]) == 2
+    assert engine.batch == 2
+    assert torch.equal(frames, frames_of(ditto(both), 5))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("motion_extractor", "does not suffice for measuring a frame"),
+        ("appearance_extractor", "does not suffice for extracting a frame's appearance"),
+        ("lmdm", "does not suffice for drawing motion"),
+        ("decoder", "does not suffice for decoding a frame"),
+    ],
+)
+def test_a_network_without_memory_says_what_helps(name: str, words: str, onnx_only: Path) -> None:
+    engine = ditto(onnx_only)
+    crowded(engine, name, room=0)
+    with pytest.raises(OutOfMemory, match=rf"{words}.*template_n_frames"):
+        frames_of(engine)
+
+
+def test_warming_up_runs_the_rendering_networks_once(both: Path) -> None:
+    engine = ditto(both)
+    person = engine.register(as_source(picture()), AvatarOptions(), Host())
+    given = [crowded(engine, name, room=1) for name in ("appearance_extractor", "warp_network", "decoder")]
+    engine.warm_up(person)
+    assert given == [[1], [1], [1]]
 
 
 def test_the_same_engine_is_shared_until_something_changes(own: Path) -> None:

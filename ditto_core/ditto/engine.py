@@ -226,6 +226,13 @@ class DittoEngine(Engine):
         values = self._computed("warping a frame", compute, len(keypoints.driving), FEATURE_SHAPE)
         return FeatureVolumes(self, keypoints, values)
 
+    def warm_up(self, person: DittoAvatar) -> None:
+        """Load the rendering networks and run a batch through them, so that the first frame need not wait."""
+        index = torch.zeros(self.batch, dtype=torch.int64)
+        points = place(person.face.take(slice(0, 1))).expand(self.batch, -1, -1)
+        given = {"feature_3d": person.appearance(index), "kp_source": points, "kp_driving": points}
+        self.networks.value("decoder", feature=self.networks.value("warp_network", **given))
+
     def decode(self, volumes: FeatureVolumes) -> FaceCrops:
         self._check(volumes, volumes.keypoints)
 

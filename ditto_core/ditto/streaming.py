@@ -96,6 +96,8 @@ class Stages:
             engine.networks.device,
             self._check,
         )
+        if engine.networks.device.type == "cuda":  # a CPU would spend a frame's time on it
+            engine.warm_up(avatar)
         self._source = TensorSequence(keypoints(avatar.face))
 
     def listen(self, pieces: Iterator[Tensor]) -> Iterator[Tensor]:
