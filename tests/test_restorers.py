@@ -49,6 +49,7 @@ def picture(height: int = 40, width: int = 56) -> Tensor:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("name", "file", "output"),
     [
