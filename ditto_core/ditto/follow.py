@@ -161,7 +161,7 @@ class PublishedFaces:
             raise search.failure or no_face(where, frames.shape[1], frames.shape[0])
         bridge(points, found, jumps)
         bridge(mesh, found, jumps)
-        placed = torch.cat([inverse(to_crop(frame, CROP_SIDE, options)) for frame in points])
+        placed = torch.cat([inverse(to_crop(frame, CROP_SIDE, options)).float() for frame in points])
         on_crop = torch.from_numpy(mesh)
         bridged = tuple(np.flatnonzero(~found).tolist())
         return FollowedFace(_on_frame(on_crop, placed), placed, on_crop, bridged, tuple(jumps), tuple(absent))

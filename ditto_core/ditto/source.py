@@ -78,15 +78,18 @@ def crop_source(
 
 def cut(frame: Picture, landmarks: Points, side: int, options: AvatarOptions) -> Crop:
     """The square around 106 or 203 landmarks, `side` pixels, black outside the frame."""
-    matrix = to_crop(landmarks, side, options)
-    image = cv2.warpAffine(frame, matrix[0, :2].numpy(), (side, side))
-    inverse: Tensor = cast(Any, torch.linalg).inv(matrix[0])  # untyped in torch
-    return Crop(np.asarray(image, dtype=np.uint8), inverse.numpy())
+    matrix = to_crop(landmarks, side, options)[0]
+    image = cv2.warpAffine(frame, matrix[:2].float().numpy(), (side, side))
+    inverse: Tensor = cast(Any, torch.linalg).inv(matrix)  # untyped in torch
+    return Crop(np.asarray(image, dtype=np.uint8), inverse.float().numpy())
 
 
 def to_crop(landmarks: Points, side: int, options: AvatarOptions) -> Tensor:
-    """The matrix (1, 3, 3) from pixels of the frame to pixels of the crop."""
-    points, axis = (torch.from_numpy(values)[None] for values in (landmarks, axis_points(landmarks)))
+    """The matrix (1, 3, 3) from pixels of the frame to pixels of the crop, in float64.
+
+    In float32 the sums of points round by another amount on another CPU, seen as a thousandth of a pixel.
+    """
+    points, axis = (torch.from_numpy(values)[None].double() for values in (landmarks, axis_points(landmarks)))
     rectangle = face_rectangle(points, axis, options.crop_scale, options.crop_vx_ratio, options.crop_vy_ratio)
     return original_to_crop(rectangle, side, options.crop_do_rotate)
 
