@@ -17,7 +17,14 @@ from .blend.superres_plan import Method, When
 from .controls.control import Controls
 from .controls.curve import Curve
 from .controls.parts import EmotionSchedule, Expression, Eyes, HeadPose
-from .controls.text import parse_emotion_schedule, parse_emotions, parse_gains, parse_parts, parse_seconds
+from .controls.text import (
+    parse_emotion_schedule,
+    parse_emotions,
+    parse_gains,
+    parse_overall,
+    parse_parts,
+    parse_seconds,
+)
 from .data import (
     BLEND_MODES,
     CustomFormula,
@@ -195,7 +202,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("motion", "blink_times", or_auto(said(parse_seconds)), "X,...", "seconds at which blinks begin"),
         Flag("stitch", "ctrl_info", json_file, "FILE", "controls of single frames, as JSON"),
         Flag(
-            "stitch", "overall_ctrl_info", or_auto(said(parse_gains)), "KEY:X,...", "controls of all others"
+            "stitch", "overall_ctrl_info", or_auto(said(parse_overall)), "KEY:X,...", "controls of all others"
         ),
         Flag("stitch", "drive_eye", or_auto(boolean), "auto|true|false", "blink; auto: not for a video"),
     ),
@@ -262,6 +269,7 @@ _GAZE = ("gaze_x", "gaze_y")
 
 CONTROLS: dict[str, tuple[Parser, str, str]] = {
     "emotion_schedule": (said(parse_emotion_schedule), "TEXT", "emotions in turn: '0: neutral, 3s: happy'"),
+    "emotion_fade": (number(float, 0, 60), "X", "seconds in which one of them replaces the other (0.5)"),
     "gate": (_CURVE, "CURVE", "how much the lips follow the speech, 0..1"),
     **{name: (_CURVE, "CURVE", f"degrees added to the head's {name}") for name in _HEAD[:3]},
     **{name: (_CURVE, "CURVE", f"factor of the head's {name.partition('_')[0]}") for name in _HEAD[3:]},
@@ -270,7 +278,11 @@ CONTROLS: dict[str, tuple[Parser, str, str]] = {
 }
 """Flags for what changes over time: a number, or keyframes at frames and seconds such as '0: 0, 1.5s: 8'."""
 
-_CHANGED_OVER_TIME = {"emotion_schedule": "emo", **dict.fromkeys(_GAZE, "delta_exp")}
+_CHANGED_OVER_TIME = {
+    "emotion_schedule": "emo",
+    "emotion_fade": "emo",
+    **dict.fromkeys(_GAZE, "delta_exp"),
+}
 """What flags of `CONTROLS` set, where that is an option or a key that an engine may ignore."""
 
 BY_NAME = {flag.name: flag for flags in FLAGS.values() for flag in flags}
@@ -320,7 +332,7 @@ def as_controls(typed: Mapping[str, Any]) -> Controls:
     head, gaze = ({name: typed[name] for name in names if name in typed} for names in (_HEAD, _GAZE))
     controls = Controls()
     if "emotion_schedule" in typed:
-        controls = controls.plus(EmotionSchedule(typed["emotion_schedule"]))
+        controls = controls.plus(EmotionSchedule(typed["emotion_schedule"], typed.get("emotion_fade", 0.5)))
     if "gate" in typed:
         controls = controls.plus(Expression(gate=typed["gate"]))
     controls = controls.plus(HeadPose(**head)) if head else controls

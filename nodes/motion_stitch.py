@@ -8,7 +8,7 @@ from comfy_api.latest import io
 
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.controls.curve import Clip
-from ..ditto_core.controls.text import parse_gains, parse_parts
+from ..ditto_core.controls.text import parse_gains, parse_overall, parse_parts
 from ..ditto_core.data import Avatar, FadeTarget, Motion, StitchOptions
 from ..ditto_core.engine import common_engine
 from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
@@ -124,6 +124,13 @@ class DittoMotionStitch(io.ComfyNode):
                     tooltip="What factors of head angles multiply: the degrees, or as published the 66 "
                     "logits behind them. Ditto only.",
                 ),
+                io.String.Input(
+                    "overall_ctrl_info",
+                    default="",
+                    optional=True,
+                    tooltip="Controls of all frames that have none of their own, such as delta_pitch: 2, "
+                    "alpha_yaw: 0.5. Blank as configured (with Ditto the pitch raised by 2 degrees).",
+                ),
                 ControlsSocket.Input(
                     "controls",
                     optional=True,
@@ -155,6 +162,7 @@ class DittoMotionStitch(io.ComfyNode):
         fade_out_keys: str = "",
         vad_on: str = StitchOptions.vad_on,
         amplitude_of: str = StitchOptions.amplitude_of,
+        overall_ctrl_info: str = "",
         controls: Controls = NO_CONTROLS,
     ) -> io.NodeOutput:
         options = StitchOptions(
@@ -170,6 +178,7 @@ class DittoMotionStitch(io.ComfyNode):
             fade_out_keys=parse_parts(fade_out_keys),
             vad_on=chosen("vad_on", vad_on, VAD_ON),
             amplitude_of=chosen("amplitude_of", amplitude_of, AMPLITUDE_OF),
+            overall_ctrl_info=parse_overall(overall_ctrl_info),
         )
         options = controls.stitch(options, Clip(len(motion.values), motion.fps))
         engine = common_engine(avatar, motion)

@@ -246,6 +246,7 @@ def test_a_sound_that_cannot_be_used_is_refused(
         (["--blink_times", "soon"], "must be seconds"),
         (["--blink_times", "-1"], "0 or later"),
         (["--use_d_keys", "exp:much"], "is no number"),
+        (["--overall_ctrl_info", "delta_pitch"], "gives no numbers"),
         (["--ctrl_info", "missing.json"], "missing.json"),
         (["--yaw", "0: far"], "is no value"),
         (["--emotion_schedule", "0: glad"], "no emotion"),
@@ -508,6 +509,11 @@ def test_what_changes_over_time_becomes_controls(asked: dict[str, Any]) -> None:
     merged = asked["options"].merged(Audio(torch.zeros(1, 4 * 16000), 16000))
     assert merged.controls == Controls()
     assert merged.motion.emo.shape == (100, 8)
+    neutral, _, fading, _, happy = (merged.motion.emo[row] for row in (0, 49, 56, 61, 63))
+    assert (fading - neutral).abs().max() > 0.01 < (fading - happy).abs().max()
+    assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4"), *words, "--emotion_fade", "0") == 0
+    merged = asked["options"].merged(Audio(torch.zeros(1, 4 * 16000), 16000))
+    assert torch.equal(merged.motion.emo[50], merged.motion.emo[99])
     first, last = merged.stitch.ctrl_info[0], merged.stitch.ctrl_info[99]
     assert (first["vad_alpha"], last["vad_alpha"]) == (1.0, 0.5)
     assert (first["delta_yaw"], first["alpha_pitch"]) == (5.0, 0.5)

@@ -101,6 +101,12 @@ class TestControls:
         (video,) = host.call("DittoTalkingHead", audio=speech(), controls=controls, **inputs)
         assert video.get_components().images.shape == (10, 512, 512, 3)
 
+    def test_the_controls_of_all_frames(self, host: StubHost, portrait: Any) -> None:
+        stages = Stages(host, portrait, "lite", 1.0)
+        motion = stages.motion()
+        moved = stages.stitch(motion, overall_ctrl_info="delta_yaw: 2").motion.values
+        assert torch.allclose(moved[:, YAW], motion.values[:, YAW] + 2)
+
     def test_the_diagram_shows_what_changes(self, host: StubHost) -> None:
         (still,) = host.call("DittoHeadPose", yaw="0")
         (turning,) = host.call("DittoHeadPose", yaw="0: 0, 10: 20")
@@ -115,6 +121,11 @@ class TestControls:
         [
             ("DittoHeadPose", {"yaw": "left"}, "'left' is no value"),
             ("DittoHeadPose", {"between": "jump"}, "choose one of"),
+            (
+                "DittoMotionStitch",
+                {"overall_ctrl_info": "delta_pitch", "avatar": None, "motion": None},
+                "gives no numbers",
+            ),
             ("DittoEmotion", {"emotion": "joy"}, "no emotion 'joy'"),
             ("DittoEmotionSchedule", {"schedule": "0: joy"}, "no emotion 'joy'"),
             ("DittoEmotionSchedule", {"schedule": " "}, "empty"),

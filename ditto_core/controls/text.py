@@ -47,6 +47,14 @@ def parse_gains(text: str) -> dict[str, float] | tuple[str, ...] | None:
     return gains
 
 
+def parse_overall(text: str) -> dict[str, float] | None:
+    """`delta_pitch: 2, delta_yaw: -3`: controls of all frames; blank is None."""
+    controls = parse_gains(text)
+    if isinstance(controls, tuple):
+        raise InputError(f"{text!r} gives no numbers; write such as delta_pitch: 2.")
+    return controls
+
+
 def parse_gaps(text: str) -> tuple[int, ...]:
     """`50, 80`: whole numbers of frames."""
     try:
