@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any, cast
 
@@ -246,6 +247,21 @@ def test_a_picture_without_a_face_stays_and_is_told() -> None:
     assert host.notices == ["Super-resolution left frames as they were: no face was found in 0, 2."]
 
 
+def test_a_rendered_face_that_is_not_found_is_restored_where_it_is_in_the_frames_beside() -> None:
+    seen, hidden, host = portrait() // 2, np.full((512, 512, 3), 90, np.uint8), Told()
+    region = rendered(256, 2.0, 6)
+    places = region.to_frame.clone()
+    places[1:, :2, 2] += torch.tensor([5.0, 3.0])  # the crop moves on
+    frames = clip(seen, *[hidden] * 5, rendered=replace(region, to_frame=places))
+    result = run(frames, host=host, steadiness=0).numpy().astype(int) - frames.images[:].numpy()
+    change = result[0, :-3, :-5, 0]
+    assert change.max() == 51
+    for bridged in (1, 2):
+        assert np.abs(result[bridged, 3:, 5:, 0] - change).max() <= 1
+    assert not result[3:].any()
+    assert host.notices == ["Super-resolution left frames as they were: no face was found in 3-5."]
+
+
 def test_faces_too_small_or_large_enough_stay_and_are_told() -> None:
     host = Told()
     run(clip(portrait(1700)), host=host)
@@ -315,31 +331,36 @@ def test_steadiness_leaves_what_moves() -> None:
     assert not changed(result[1], dark).any()
 
 
-def test_batches_do_not_change_the_result_and_frames_are_restored_once() -> None:
-    frames, restorer = clip(*noisy(5)), Fake(lambda faces: faces.flip(1))
+@pytest.mark.parametrize("region", [None, rendered(128, 2.0, 7)])
+def test_batches_do_not_change_the_result_and_frames_are_restored_once(region: RenderedRegion | None) -> None:
+    hidden = np.full((256, 256, 3), 90, np.uint8)
+    frames, restorer = clip(hidden, *noisy(5), hidden, rendered=region), Fake(lambda faces: faces.flip(1))
     options = SuperResOptions("GFPGAN", steadiness=2)
     whole = enhance(frames, cast(list[Restorer], [Fake(lambda f: f.flip(1))]), options, Host())[0].images[:]
     lazy = enhance(frames, cast(list[Restorer], [restorer]), options, Host())[0].images
-    assert torch.equal(torch.cat([lazy[start : start + 2] for start in range(0, 5, 2)]), whole)
-    assert len(restorer.shapes) == 5
+    assert torch.equal(torch.cat([lazy[start : start + 2] for start in range(0, 7, 2)]), whole)
+    assert len(restorer.shapes) == (5 if region is None else 7)
     assert torch.equal(lazy[3], whole[3])
+    assert torch.equal(lazy[0], whole[0])
     assert isinstance(lazy, EnhancedFrames)
     assert len(lazy._kept) <= 2 + 2 * options.steadiness
 
 
-def test_the_source_is_read_forwards_and_once() -> None:
+@pytest.mark.parametrize("region", [None, rendered(128, 2.0, 8)])
+def test_the_source_is_read_forwards_and_once(region: RenderedRegion | None) -> None:
     read: list[int] = []
-    pictures = TensorSequence(torch.from_numpy(np.stack(noisy(4))))
+    pictures = TensorSequence(torch.from_numpy(np.stack(noisy(8))))
 
     def compute(start: int, stop: int) -> Tensor:
         read.extend(range(start, stop))
         return pictures[start:stop]
 
-    source: LazySequence = ComputedSequence(compute, 4, pictures.shape, torch.uint8)
-    lazy = enhance(Frames(source, FPS), [cast(Restorer, Fake(keep))], SuperResOptions("GFPGAN"), Host())[0]
+    source: LazySequence = ComputedSequence(compute, 8, pictures.shape, torch.uint8)
+    frames = Frames(source, FPS, None, region)
+    lazy = enhance(frames, [cast(Restorer, Fake(keep))], SuperResOptions("GFPGAN", steadiness=1), Host())[0]
     for _ in lazy.images.batches(2):
         pass
-    assert read == list(range(4))
+    assert read == list(range(8))
 
 
 def test_an_interrupt_stops_before_the_next_face() -> None:

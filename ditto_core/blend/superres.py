@@ -27,7 +27,7 @@ from ..media.source import as_source
 from ..sequences import DEFAULT_BATCH, LazySequence
 from .composite import Weights, warp
 from .restorers import Restorer
-from .superres_faces import face_square, five_points, lay_back
+from .superres_faces import face_square, five_points, lay_back, moved
 from .superres_plan import FACE_SIDE, SMALLEST_FACE, Plan, SuperResOptions, listed, plan, scales
 
 AT_ONCE_ON_GPU = 4
@@ -38,6 +38,10 @@ STILL = 4.0
 
 SURROUNDINGS = (1.0, 1.6)
 """How far around a rendered crop its face is looked for, in sides of the crop."""
+
+BRIDGED = 2
+"""Frames to each side that lend the place of a rendered face to one in which it is not found; more, and the
+face may really be hidden."""
 
 UPSCALER_STEP = 64
 """An upscaler gets faces of a multiple of this many pixels, so that a head that hardly moves keeps its
@@ -60,11 +64,11 @@ class RestoredFace:
 
 
 @dataclass(frozen=True)
-class _Prepared:
-    """A frame (H, W, 3) as it came, and its restored faces."""
+class _Seen:
+    """A frame (H, W, 3) as it came, and the aligned squares of the faces found in it."""
 
     picture: Tensor
-    faces: tuple[RestoredFace, ...]
+    squares: tuple[Region, ...]
 
 
 def enhance(
@@ -123,12 +127,16 @@ class EnhancedFrames(LazySequence):
         self._restorers = restorers
         self._finder = FaceFinder.default()
         self._scales = scales(frames.rendered) if frames.rendered else [1.0] * len(source)
-        self._kept: dict[int, _Prepared] = {}
+        self._bridged = BRIDGED if frames.rendered else 0
+        self._seen: dict[int, _Seen] = {}
+        self._kept: dict[int, list[RestoredFace]] = {}
         self._told = False
 
     def compute(self, start: int, stop: int) -> Tensor:
         reach = self.options.steadiness
-        near = self._prepared(max(0, start - reach), min(self.length, stop + reach))
+        first, last = max(0, start - reach), min(self.length, stop + reach)
+        self._look(max(0, first - self._bridged), min(self.length, last + self._bridged))
+        near = self._restored(first, last)
         self._kept = near
         result = torch.stack([self._finished(number, near) for number in range(start, stop)])
         if stop == self.length:
@@ -145,33 +153,34 @@ class EnhancedFrames(LazySequence):
             self.host.notice(self.summary())
         self._told = True
 
-    def _prepared(self, start: int, stop: int) -> dict[int, _Prepared]:
-        """Frames start..stop-1; those kept from the last batch are not restored again."""
-        kept = {number: self._kept[number] for number in range(start, stop) if number in self._kept}
-        missing = [number for number in range(start, stop) if number not in kept]
+    def _look(self, start: int, stop: int) -> None:
+        """Read frames start..stop-1 and find their faces; those of the last batch are not read again."""
+        self._seen = {number: self._seen[number] for number in range(start, stop) if number in self._seen}
+        missing = [number for number in range(start, stop) if number not in self._seen]
         if missing:
             first, last = missing[0], missing[-1]
-            pictures = dict(zip(range(first, last + 1), self.source[first : last + 1], strict=True))
-            kept |= self._restored({number: pictures[number] for number in missing})
-        return kept
+            pictures = self.source[first : last + 1]
+            for number in missing:
+                picture = pictures[number - first]
+                self._seen[number] = _Seen(picture, self._found(number, picture.numpy()))
 
-    def _restored(self, pictures: dict[int, Tensor]) -> dict[int, _Prepared]:
-        """The frames with the faces found in them, all repainted together."""
-        squares = {number: self._squares(number, picture.numpy()) for number, picture in pictures.items()}
-        wanted = [(number, square) for number in pictures for square in squares[number]]
-        seen = [square.crop(pictures[number].numpy(), FACE_SIDE) for number, square in wanted]
+    def _restored(self, start: int, stop: int) -> dict[int, list[RestoredFace]]:
+        """The faces of frames start..stop-1, new ones all repainted together."""
+        missing = [number for number in range(start, stop) if number not in self._kept]
+        wanted = [(number, square) for number in missing for square in self._squares(number)]
+        seen = [square.crop(self._seen[number].picture.numpy(), FACE_SIDE) for number, square in wanted]
         sides = [square.side / self._scales[number] for number, square in wanted]
         changes = self._changes(seen, sides)
-        faces: dict[int, list[RestoredFace]] = {number: [] for number in pictures}
+        faces = {number: self._kept.get(number, []) for number in range(start, stop)}
         for (number, square), face, change in zip(wanted, seen, changes, strict=True):
-            faces[number].append(RestoredFace(square, face, change))
-        return {number: _Prepared(pictures[number], tuple(faces[number])) for number in pictures}
+            faces[number] = [*faces[number], RestoredFace(square, face, change)]
+        return faces
 
-    def _squares(self, number: int, picture: Picture) -> list[Region]:
+    def _squares(self, number: int) -> list[Region]:
         """The aligned squares of the faces to be restored in a frame."""
         if not self.decided.frames[number]:
             return []
-        squares = [face_square(five_points(face.landmarks)) for face in self._faces(number, picture)]
+        squares = self._seen[number].squares or self._lent(number)
         if not squares:
             self._skip(number, NO_FACE)
         kept: list[Region] = []
@@ -183,6 +192,22 @@ class EnhancedFrames(LazySequence):
             else:
                 kept.append(square)
         return kept
+
+    def _lent(self, number: int) -> tuple[Region, ...]:
+        """The square of a rendered face from the nearest frame it was found in, moved along with its crop."""
+        if self.rendered is None:
+            return ()
+        to_frame = self.rendered.to_frame.double()
+        for near in (number + step for away in range(1, self._bridged + 1) for step in (-away, away)):
+            if near in self._seen and self._seen[near].squares:
+                motion = to_frame[number] @ to_frame[near].inverse()
+                return tuple(moved(square, motion.numpy()) for square in self._seen[near].squares)
+        return ()
+
+    def _found(self, number: int, picture: Picture) -> tuple[Region, ...]:
+        """The aligned squares of the faces in a frame that is to be enhanced."""
+        faces = self._faces(number, picture) if self.decided.frames[number] else []
+        return tuple(face_square(five_points(face.landmarks)) for face in faces)
 
     def _faces(self, number: int, picture: Picture) -> list[Face]:
         if self.rendered is None:
@@ -216,13 +241,12 @@ class EnhancedFrames(LazySequence):
             changes += list(change.permute(0, 2, 3, 1).numpy())
         return changes
 
-    def _finished(self, number: int, near: dict[int, _Prepared]) -> Tensor:
-        prepared = near[number]
-        if not prepared.faces:
-            return prepared.picture
-        picture = prepared.picture.clone()
+    def _finished(self, number: int, near: dict[int, list[RestoredFace]]) -> Tensor:
+        if not near[number]:
+            return self._seen[number].picture
+        picture = self._seen[number].picture.clone()
         limit = self._limit(number)
-        for face in prepared.faces:
+        for face in near[number]:
             change = steadied(face, _neighbours(face, number, near, self.options.steadiness))
             lay_back(picture.numpy(), change, face.square, limit)
         return picture
@@ -257,14 +281,14 @@ def _stillness(one: Picture, other: Picture) -> NDArray[np.float32]:
 
 
 def _neighbours(
-    face: RestoredFace, number: int, near: dict[int, _Prepared], reach: int
+    face: RestoredFace, number: int, near: dict[int, list[RestoredFace]], reach: int
 ) -> list[tuple[float, RestoredFace]]:
     """The same face in the frames before and after, each with a weight that falls with its distance."""
     found: list[tuple[float, RestoredFace]] = []
     for step in (step for step in range(-reach, reach + 1) if step and number + step in near):
-        for other in near[number + step].faces:
-            moved = math.hypot(other.square.x - face.square.x, other.square.y - face.square.y)
-            if moved < face.square.side / 4:
+        for other in near[number + step]:
+            distance = math.hypot(other.square.x - face.square.x, other.square.y - face.square.y)
+            if distance < face.square.side / 4:
                 found.append((1 - abs(step) / (reach + 1), other))
     return found
 
@@ -294,7 +318,4 @@ def _resized(pictures: Tensor, side: int) -> Tensor:
 def _region(rendered: RenderedRegion, number: int) -> Region:
     """The crop of a frame as a turned square of the frame."""
     height, width = rendered.weight.shape
-    matrix = rendered.to_frame[number].numpy().astype(np.float64)
-    x, y, _ = (float(value) for value in matrix @ (width / 2, height / 2, 1))
-    right, down = float(matrix[0, 0]), float(matrix[1, 0])
-    return Region(x, y, max(height, width) * math.hypot(right, down), math.atan2(down, right))
+    return moved(Region(width / 2, height / 2, max(height, width)), rendered.to_frame[number].numpy())

@@ -48,6 +48,14 @@ def face_square(points: Points) -> Region:
     return Region(centre.real, centre.imag, FACE_SIDE * abs(turn), math.atan2(turn.imag, turn.real))
 
 
+def moved(square: Region, motion: NDArray[np.floating]) -> Region:
+    """The square after a motion (3, 3) of turning, scaling and shifting."""
+    x, y, _ = (float(value) for value in motion.astype(np.float64) @ (square.x, square.y, 1))
+    right, down = float(motion[0, 0]), float(motion[1, 0])
+    side, angle = square.side * math.hypot(right, down), square.angle + math.atan2(down, right)
+    return Region(x, y, side, angle)
+
+
 def lay_back(picture: Picture, change: Weights, square: Region, limit: Weights | None) -> None:
     """Add a restorer's change (S, S, 3), in levels of 255, to the square of a picture, in place.
 
