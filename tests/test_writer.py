@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.media import boxes, numbered_sequence, numbers_of, tone
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ditto_core.data import Audio, Frames
@@ -55,6 +55,7 @@ def names(folder: Path) -> list[str]:
     channels=st.integers(1, 3),
     fps=st.sampled_from([Fraction(25), Fraction(30), Fraction(30000, 1001), Fraction(12)]),
 )
+@example(count=32, seconds=1.0, rate=44100, channels=1, fps=Fraction(30000, 1001))
 def test_pictures_and_sound_have_the_same_exact_length(
     tmp_path_factory: pytest.TempPathFactory,
     count: int,

@@ -179,8 +179,10 @@ def container_for(path: Path, options: VideoOptions) -> Container:
 
 
 def _muxer_options(container: Container) -> dict[str, str]:
-    # The index goes to the front, so that players can start before the whole file is there.
-    return {"movflags": "+faststart"} if container.format in ("mp4", "mov") else {}
+    if container.format not in ("mp4", "mov"):
+        return {}
+    # The index first, so that players can start early, and its durations not rounded to milliseconds.
+    return {"movflags": "+faststart", "movie_timescale": "48000"}
 
 
 @contextmanager
