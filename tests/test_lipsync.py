@@ -22,6 +22,7 @@ from ditto_core.lite.coefficients import COLUMN
 from ditto_core.lite.motion import OPEN, sample
 from ditto_core.media.images import read_image
 from ditto_core.media.sound import read_audio
+from ditto_core.media.video import VideoFrames
 
 ASSETS = FOLDER.parent
 FPS = 25.0
@@ -101,7 +102,7 @@ def test_the_finished_video_is_in_sync(name: str, tmp_path: Path) -> None:
 
     with av.open(str(video)) as container:
         assert len(container.streams.audio) == 1
-        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    pictures = VideoFrames(video, as_fps(FPS))[:].numpy()
     assert len(pictures) == read_audio(speech).frame_count(as_fps(watched.fps))
     still = read_image(portrait).numpy().astype(float)
     away = np.s_[300:, :100]  # lower left of the picture, far from the head

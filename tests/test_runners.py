@@ -108,7 +108,7 @@ def test_many_threads_call_one_runner_while_it_is_released(tmp_path: Path) -> No
 
 
 def test_which_providers_were_taken_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
+    with caplog.at_level(logging.INFO, logger="ditto_core"):
         OnnxRunner(adding(tmp_path / "adding.onnx", 1))(a=torch.zeros(1, 3), b=torch.zeros(1, 3))
     assert "adding.onnx runs on CPUExecutionProvider" in caplog.text
 

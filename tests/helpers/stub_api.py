@@ -175,7 +175,9 @@ class VideoFromFile:
     def get_components(self) -> VideoComponents:
         with av.open(self._file) as container:
             rate = container.streams.video[0].average_rate or Fraction(25)
-            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+            # Files of the pack are BT.709; PyAV before 17 would not look, nor if both sides were the same.
+            colours = {"src_colorspace": "ITU709", "dst_colorspace": "ITU601"}
+            frames = [frame.to_ndarray(format="rgb24", **colours) for frame in container.decode(video=0)]
         return VideoComponents(torch.from_numpy(np.stack(frames)) / 255, Fraction(rate))
 
 
