@@ -171,7 +171,8 @@ def _streaming(arguments: argparse.Namespace) -> dict[str, Any]:
 def _demo(arguments: argparse.Namespace) -> int:
     begun = time.perf_counter()
     with closing(ConsoleHost(arguments.quiet)) as host:
-        path = demo(arguments.output, host)
+        options = with_values(TalkOptions(), by_target(typed_flags(arguments)))
+        path = demo(arguments.output, host, options)
     say(f"Wrote {path.resolve()} in {time.perf_counter() - begun:.1f} s.")
     return DONE
 
@@ -232,6 +233,9 @@ def _parser() -> argparse.ArgumentParser:
 
     show = commands.add_parser("demo", parents=[common], help="render the bundled portrait and speech")
     show.add_argument("--output", type=Path, default=Path("output/demo.mp4"), metavar="FILE")
+    for flag in BY_NAME.values():
+        if flag.part == "superres":
+            add_flag(show, flag, flag.default)
     show.set_defaults(command=_demo)
 
     get = commands.add_parser(

@@ -147,7 +147,7 @@ def _face(text: str) -> FaceChoice:
 
 def _superres_method(text: str) -> str:
     known = {method.lower(): method for method in get_args(Method)}
-    return known[one_of(known)(text.lower())]
+    return one_of(known.values())(known.get(text.lower(), text))
 
 
 def _fade_type(text: str) -> str:

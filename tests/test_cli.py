@@ -552,6 +552,6 @@ def test_the_demo_uses_what_is_bundled(
 ) -> None:
     assert PORTRAIT.is_file()
     assert SPEECH.is_file()
-    monkeypatch.setattr(cli, "demo", lambda output, host: output)
+    monkeypatch.setattr(cli, "demo", lambda output, host, options: output)
     assert main(["demo", "--output", "somewhere.mp4"]) == 0
     assert f"Wrote {Path('somewhere.mp4').resolve()} in " in capfd.readouterr().out

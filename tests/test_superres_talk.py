@@ -14,7 +14,9 @@ from helpers.ditto_release import use_small_networks, write_release
 from helpers.people import face, frames_in, write_speech
 from helpers.restorers import saved, small_upscaler
 
+from ditto_core import cli
 from ditto_core.__main__ import main
+from ditto_core.blend.superres_plan import SuperResOptions
 from ditto_core.data import Audio, AvatarOptions, Frames
 from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.engine import DittoEngine
@@ -65,6 +67,17 @@ def test_a_missing_file_is_said_before_the_work(
     assert "GFPGANv1.4.pth" in told
     assert download_command("superres") in told
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_the_demo_takes_the_flags_too(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given: list[TalkOptions] = []
+    monkeypatch.setattr(cli, "demo", lambda output, host, options: given.append(options) or output)
+    assert main(["demo"]) == main(["demo", "--superres", "gfpgan", "--superres_when", "always"]) == 0
+    assert given == [TalkOptions(), TalkOptions(superres=SuperResOptions("GFPGAN", when="always"))]
+    assert main(["demo", "--superres", "gfpgun"]) == 2
+    assert "'gfpgun' is none of none, GFPGAN, CodeFormer, both" in capfd.readouterr().err
 
 
 def test_the_documents_interface_takes_the_flags_too(talking: list[str], tmp_path: Path) -> None:
