@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ditto_core.ditto.speech import Chunk, SpeechStream, frame_count, speech_features
 from ditto_core.errors import InputError
+from ditto_core.models.memory import Batches
 
 RECORDED = Golden("ditto/hubert_chunks")
 TABLE = table("ditto/audio_frames")
@@ -18,13 +19,14 @@ TABLE = table("ditto/audio_frames")
 
 def fake_hubert(samples: Tensor) -> Tensor:
     """The recording's encoder: the mean of each field of view, times 1 + column / 1024."""
-    views = samples[0].unfold(0, 400, 320).mean(dim=1)
-    return views[:, None] * (1 + torch.arange(1024) / 1024)
+    views = samples.unfold(1, 400, 320).mean(dim=2)
+    return views[..., None] * (1 + torch.arange(1024) / 1024)
 
 
+@pytest.mark.parametrize("at_once", [1, 3])
 @pytest.mark.parametrize("index", range(5))
-def test_a_whole_recording(index: int):
-    features = speech_features(RECORDED[f"in.audio{index}"], fake_hubert)
+def test_a_whole_recording(index: int, at_once: int):
+    features = speech_features(RECORDED[f"in.audio{index}"], fake_hubert, batches=Batches(at_once))
     assert_relative(features[:, ::128], RECORDED[f"out.feat{index}"])
 
 
@@ -33,7 +35,7 @@ def test_other_chunk_sizes():
     assert_relative(features[:, ::128], RECORDED["out.offline_5_5_3"])
     for size in ((3, 5, 2), (2, 5, 1)):
         chunk = Chunk(*size)
-        features = chunk.encode(RECORDED["in.audio0"][: chunk.samples], fake_hubert)
+        features = chunk.encode(RECORDED["in.audio0"][None, : chunk.samples], fake_hubert)
         assert_relative(features[:, ::128], RECORDED["out.chunk_{}_{}_{}".format(*size)])
 
 
@@ -80,7 +82,7 @@ def test_chunks_start_where_the_published_ones_do():
 
     def listen(chunk: Tensor) -> Tensor:
         heard.append(chunk[0])
-        return torch.zeros(20, 1)
+        return torch.zeros(1, 20, 1)
 
     assert len(speech_features(samples, listen)) == frame + 5
     assert heard[frame // 5][0] == 1.0

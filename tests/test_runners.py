@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from onnx import TensorProto, helper
 from torch import Tensor, nn
 
 from ditto_core.errors import ModelError
-from ditto_core.models import providers
+from ditto_core.models import providers, runners
 from ditto_core.models.runners import OnnxRunner, in_batches_of, run_bound
 from ditto_core.models.torch_runner import TorchRunner
 
@@ -58,6 +59,18 @@ def test_an_onnx_file_takes_any_number_of_items(batch: int | str | None, count: 
     assert torch.equal(outputs["same"], a)
     assert runner.inputs == ("a", "b")
     assert (runner.name, runner.nbytes) == ("adding", runner.path.stat().st_size)
+
+
+@pytest.mark.parametrize(("batch", "takes"), [("n", True), (None, False), (1, False), (2, False)])
+def test_only_a_named_axis_of_all_inputs_and_outputs_is_a_batch(
+    batch: int | str | None, takes: bool, tmp_path: Path
+) -> None:
+    path = adding(tmp_path / "adding.onnx", batch)
+    assert OnnxRunner(path).takes_batches == takes
+    model = onnx.load(path)
+    model.graph.output[1].type.tensor_type.shape.dim[0].dim_param = "rows"
+    onnx.save(model, path)
+    assert not OnnxRunner(path).takes_batches
 
 
 def test_half_precision_stays_inside(tmp_path: Path) -> None:
@@ -105,6 +118,32 @@ def test_many_threads_call_one_runner_while_it_is_released(tmp_path: Path) -> No
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+@pytest.mark.parametrize(("provider", "most"), [("DmlExecutionProvider", 1), ("CUDAExecutionProvider", 2)])
+def test_a_session_on_directml_serves_one_thread_at_a_time(
+    provider: str, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running: list[int] = []
+    seen: list[int] = []
+
+    def run(_session: object, feed: dict[str, Tensor]) -> dict[str, Tensor]:
+        running.append(1)
+        time.sleep(0.3)  # long enough for the other thread to come in, if it may
+        seen.append(len(running))
+        running.pop()
+        return feed
+
+    monkeypatch.setattr(runners, "_run_on_host", run)
+    runner = OnnxRunner(adding(tmp_path / "adding.onnx", 1), providers=[provider])
+    monkeypatch.setattr(runner, "_session", OnnxRunner(runner.path)._load())
+    x = torch.zeros(1, 3)
+    threads = [threading.Thread(target=lambda: runner(a=x, b=x)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(seen) == most
 
 
 def test_which_providers_were_taken_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

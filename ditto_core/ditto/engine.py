@@ -45,16 +45,16 @@ from .controls import ANGLES, Controls, read_controls
 from .draw import CHANNELS, FPS, DittoMotion, at_rate, blink_offsets, draw_motion, fitted
 from .face_files import published_faces
 from .follow import BuiltInFaces, FaceFollower
+from .hearing import SpeechEncoder
 from .motion import from_vectors
 from .motion import keypoints as place
 from .registration import build_avatar
 from .runners import DittoNetworks
 from .source import CROP_SIDE
-from .speech import RATE, row_count, speech_features
+from .speech import RATE, speech_features
 from .stitch import DRIVEN_CHANNELS, MotionStitcher, StitchRules, motion_gains
 
 RENDERING = ("motion_extractor", "appearance_extractor", "stitch_network", "warp_network", "decoder")
-SPEECH_WIDTH = 1024
 FEATURE_SHAPE = (256, 64, 64)
 STITCHED_AT_ONCE = 2048
 """Frames; a piece takes some 20 MB."""
@@ -75,6 +75,7 @@ class DittoEngine(Engine):
         self.checkpoints = checkpoints
         self.config = open_config(checkpoints.found["config"])
         self.networks = DittoNetworks(checkpoints, device, execution or Execution())
+        self.hear = SpeechEncoder(self.networks)
         self._registering = Batches(DEFAULT_BATCH)
         # Rendering, a CPU gains nothing from more frames at once.
         self._rendering = Batches(1 if device.type == "cpu" else DEFAULT_BATCH)
@@ -107,21 +108,8 @@ class DittoEngine(Engine):
             host.check_interrupted()
             host.progress("listen", done, total)
 
-        with shortage_explained("listening"):
-            values = speech_features(mono(audio, RATE), self.hear, progress=progress)
+        values = speech_features(mono(audio, RATE), self.hear, progress=progress, batches=self.hear.batches)
         return SpeechFeatures(self, values, FPS, "hubert", audio)
-
-    def hear(self, samples: Tensor) -> Tensor:
-        """HuBERT: samples (1, T) at 16 kHz to features (rows, 1024)."""
-        hubert = self.networks.runners["hubert"]
-        (features, *_) = hubert(**{hubert.inputs[0]: samples}).values()
-        rows = features.reshape(-1, features.shape[-1]).cpu()
-        if rows.shape != (row_count(samples.shape[1]), SPEECH_WIDTH):
-            raise ModelError(
-                f"{self.networks.files['hubert']} gives features {tuple(features.shape)} for "
-                f"{samples.shape[1]} samples; it is not Ditto's HuBERT."
-            )
-        return rows
 
     def sample_motion(
         self, avatar: Avatar, speech: SpeechFeatures, options: MotionOptions, host: Host

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import InputError
+from ..models.memory import Batches
 
 RATE = 16000
 FRAME = 640
@@ -23,7 +24,7 @@ OVERHANG = 80
 """Samples HuBERT needs beyond whole frames, so that its last row has a full field of view."""
 
 Encode = Callable[[Tensor], Tensor]
-"""Samples (1, T) at 16 kHz to features ((T - 400) // 320 + 1, C)."""
+"""Samples (B, T) at 16 kHz to features (B, (T - 400) // 320 + 1, C)."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +54,11 @@ class Chunk:
         return F.pad(samples, (0, self.samples - len(samples)))
 
     def encode(self, samples: Tensor, encode: Encode) -> Tensor:
-        """The features (present, C) of one chunk (samples,)."""
-        rows = encode(samples[None])
-        stop = len(rows) - 2 * self.future
-        present = rows[stop - 2 * self.present : stop]
-        return present.view(self.present, 2, -1).mean(dim=1)
+        """The features (B * present, C) of chunks (B, samples), one after the other."""
+        rows = encode(samples)
+        stop = rows.shape[1] - 2 * self.future
+        present = rows[:, stop - 2 * self.present : stop]
+        return present.reshape(len(samples) * self.present, 2, -1).mean(dim=1)
 
 
 PUBLISHED_CHUNK = Chunk()
@@ -78,20 +79,28 @@ def speech_features(
     encode: Encode,
     chunk: Chunk = PUBLISHED_CHUNK,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    batches: Batches | None = None,
 ) -> Tensor:
-    """Features (N, C) of a whole recording: mono float32 (T,) at 16 kHz, not normalised."""
+    """Features (N, C) of a whole recording: mono float32 (T,) at 16 kHz, not normalised.
+
+    batches: how many chunks `encode` gets at once; one when it is not said. `progress` is told of each batch
+    before it, and raises to stop.
+    """
     if samples.ndim != 1 or len(samples) == 0:
         raise InputError(f"Speech must be mono samples (T,), at least one; this is {tuple(samples.shape)}.")
     count = frame_count(len(samples))
     before = chunk.samples - _start(chunk.present + chunk.future)
     padded = F.pad(samples, (before, chunk.samples))
-    features: list[Tensor] = []
-    for frame in range(0, count, chunk.present):
-        progress(frame, count)
-        start = _start(frame)
-        features.append(chunk.encode(padded[start : start + chunk.samples], encode))
+    frames = range(0, count, chunk.present)
+
+    def listen(first: int, last: int) -> Tensor:
+        progress(frames[first], count)
+        starts = [_start(frame) for frame in frames[first:last]]
+        return chunk.encode(torch.stack([padded[start : start + chunk.samples] for start in starts]), encode)
+
+    features = torch.cat((batches or Batches(1))("listening", listen, 0, len(frames)))[:count]
     progress(count, count)
-    return torch.cat(features)[:count]
+    return features
 
 
 class SpeechStream:
@@ -124,7 +133,7 @@ class SpeechStream:
         return torch.cat(features)[:missing] if features else None
 
     def _next(self) -> Tensor:
-        features = self.chunk.encode(self._waiting[: self.chunk.samples], self._encode)
+        features = self.chunk.encode(self._waiting[None, : self.chunk.samples], self._encode)
         self._waiting = self._waiting[self.chunk.present * FRAME :]
         self._rows += self.chunk.present
         return features

@@ -292,7 +292,7 @@ def _silence(engine: DittoEngine, overlap: int, chunk: Chunk, host: Host) -> Ten
         host.check_interrupted()
 
     samples = torch.zeros(max(overlap, 1) * FRAME)
-    return speech_features(samples, engine.hear, chunk, progress)[:overlap]
+    return speech_features(samples, engine.hear, chunk, progress, engine.hear.batches)[:overlap]
 
 
 def _controlled_frames(options: StitchOptions) -> int:

@@ -17,11 +17,12 @@ Provider = str | tuple[str, dict[str, Any]]
 CPU_PROVIDER = "CPUExecutionProvider"
 CUDA_PROVIDER = "CUDAExecutionProvider"
 TENSORRT_PROVIDER = "TensorrtExecutionProvider"
+DIRECTML_PROVIDER = "DmlExecutionProvider"
 
 _OF_DEVICE = {
     "cuda": CUDA_PROVIDER,
     "mps": "CoreMLExecutionProvider",
-    "privateuseone": "DmlExecutionProvider",  # torch-directml's name for its device
+    "privateuseone": DIRECTML_PROVIDER,  # torch-directml's name for its device
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from .providers import CPU_PROVIDER, Provider
+from .providers import CPU_PROVIDER, DIRECTML_PROVIDER, Provider
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +56,11 @@ class Runner(Protocol):
     @property
     def inputs(self) -> tuple[str, ...]:
         """The names of the network's inputs, in its own order."""
+        ...
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether one run of the network takes several items, and gives each its own place in all outputs."""
         ...
 
     def __call__(self, **inputs: Tensor) -> dict[str, Tensor]: ...
@@ -100,6 +106,8 @@ class OnnxRunner:
         self._content = content
         self._session: Any = None  # onnxruntime carries no types
         self._lock = threading.Lock()
+        # A session on DirectML must not be run by two threads at once.
+        self._turn = threading.Lock() if DIRECTML_PROVIDER in providers else nullcontext()
 
     @property
     def name(self) -> str:
@@ -112,6 +120,13 @@ class OnnxRunner:
     @property
     def inputs(self) -> tuple[str, ...]:
         return tuple(wanted.name for wanted in self._load().get_inputs())
+
+    @property
+    def takes_batches(self) -> bool:
+        session = self._load()
+        # Only the same name says that it is the same axis: the first one of an output may be time.
+        first = {(each.shape or [None])[0] for each in (*session.get_inputs(), *session.get_outputs())}
+        return len(first) == 1 and isinstance(first.pop(), str)
 
     def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
         session = self._load()
@@ -134,9 +149,10 @@ class OnnxRunner:
 
     def _run(self, session: Any, feed: dict[str, Tensor]) -> dict[str, Tensor]:
         try:
-            if self.device.type == "cuda":
-                return run_bound(session, feed, self.device)
-            return _run_on_host(session, feed)
+            with self._turn:
+                if self.device.type == "cuda":
+                    return run_bound(session, feed, self.device)
+                return _run_on_host(session, feed)
         except Exception as error:  # onnxruntime raises its own classes, all plain Exceptions
             raise ModelError(f"The network in {self.path} failed: {error}") from error
 

@@ -68,6 +68,10 @@ class TensorRTRunner:
     def inputs(self) -> tuple[str, ...]:
         return tuple(self._load().inputs)
 
+    @property
+    def takes_batches(self) -> bool:
+        return self._load().most > 1
+
     def __call__(self, **inputs: Tensor) -> dict[str, Tensor]:
         with self._lock:  # a context serves one call at a time
             loaded = self._load()

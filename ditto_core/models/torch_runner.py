@@ -65,6 +65,10 @@ class TorchRunner(Generic[Module]):
         return tuple(inspect.signature(self.module.forward).parameters)
 
     @property
+    def takes_batches(self) -> bool:
+        return True
+
+    @property
     def module(self) -> Module:
         """The loaded network in evaluation mode."""
         return self._loaded()[0]

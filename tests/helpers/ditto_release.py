@@ -130,23 +130,30 @@ def _wrapped(name: str, weights: dict[str, Tensor]) -> object:
     return {"model_state_dict": weights, "epoch": 1} if name == "lmdm" else weights
 
 
-def write_hubert(path: Path, width: int = 1024) -> None:
-    """An encoder of the published names and shapes: samples (1, N) to rows ((N - 400) // 320 + 1, width)."""
+def write_hubert(path: Path, width: int = 1024, batched: bool = False) -> None:
+    """An encoder of the published names and shapes: samples (1, N) to rows ((N - 400) // 320 + 1, width).
+
+    batched: it takes (B, N) and gives (B, rows, width).
+    """
     random = np.random.default_rng(0)
     kernel = random.standard_normal((4, 1, 400)).astype(np.float32) / 20
     mix = random.standard_normal((4, width)).astype(np.float32)
     nodes = [
         helper.make_node("Unsqueeze", ["input_values", "one"], ["samples"]),
         helper.make_node("Conv", ["samples", "kernel"], ["heard"], strides=[320]),
-        helper.make_node("Squeeze", ["heard", "zero"], ["channels"]),
-        helper.make_node("Transpose", ["channels"], ["rows"], perm=[1, 0]),
-        helper.make_node("MatMul", ["rows", "mix"], ["encoding_out"]),
+        helper.make_node("Transpose", ["heard"], ["rows"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["rows", "mix"], ["batch_out"]),
+        helper.make_node("Identity", ["batch_out"], ["encoding_out"])
+        if batched
+        else helper.make_node("Squeeze", ["batch_out", "zero"], ["encoding_out"]),
     ]
     tensors = {"kernel": kernel, "mix": mix, "one": np.array([1]), "zero": np.array([0])}
-    write_onnx(path, nodes, {"input_values": (1, None)}, {"encoding_out": (None, width)}, tensors)
+    rows: Shape = ("batch", None, width) if batched else (None, width)
+    samples: Shape = ("batch" if batched else 1, None)
+    write_onnx(path, nodes, {"input_values": samples}, {"encoding_out": rows}, tensors)
 
 
-Shape = tuple[int | None, ...]
+Shape = tuple[int | str | None, ...]
 
 
 def write_onnx(
