@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from helpers.ditto_release import write_constants
 from helpers.golden import Golden, assert_picture, assert_relative, assert_within, table
 from helpers.seeded_weights import seeded_input
 from torch import Tensor
 
 from ditto_core.data import AvatarOptions, FaceChoice
 from ditto_core.ditto import faces, mesh478, source
+from ditto_core.ditto.face_files import published_faces
 from ditto_core.errors import FaceNotFoundError
 from ditto_core.face.crop import face_rectangle
+from ditto_core.face.find import FaceFinder
 from ditto_core.face.region import Picture, Points
 from ditto_core.media.source import limit_size
 from ditto_core.sequences import TensorSequence
@@ -106,6 +110,30 @@ def test_106_and_203_landmarks():
     unmoved = faces.landmarks_203(crop, np.eye(3, dtype=np.float32), network)
     assert_within(tensor(unmoved), recorded["out.lmk203_nomat"], 1e-3)
     assert_relative(fed[0][:, :, ::16, ::16], recorded["out.inp203"])
+
+
+def test_the_face_networks_from_onnx_files(tmp_path: Path):
+    """From the picture through files of the published inputs and outputs to the recorded faces and points."""
+    detected, points = Golden("ditto/scrfd_postprocess"), Golden("ditto/landmarks106_203")
+    nothing = torch.zeros(1, 1)
+    found = {role: tmp_path / f"{role}.onnx" for role in ("detector", "landmarks_106", "landmarks_203")}
+    for role, name, outputs in (
+        ("detector", "input.1", scrfd(nothing)),
+        ("landmarks_106", "data", [points["in.fc1"]]),
+        ("landmarks_203", "input", [nothing, nothing, points["in.lm203"]]),
+    ):
+        write_constants(found[role], name, {f"{role}{i}": rows.numpy() for i, rows in enumerate(outputs)})
+    chain = published_faces(found, FaceFinder.default()).faces
+
+    seen = faces.detect(picture(detected["in.img"]), chain.detector)
+    rows = np.concatenate([seen.corners, seen.scores[:, None]], axis=1)
+    assert_within(tensor(rows), detected["out.det"], 1e-3)
+    assert_within(tensor(seen.keypoints), detected["out.kps"], 1e-3)
+    image, box = picture(points["in.img"]), points["in.bbox"].numpy()
+    assert_within(tensor(faces.landmarks_106(image, box, chain.landmarks_106)), points["out.lmk106"], 1e-3)
+    crop, to_original = picture(points["in.img224"]), points["in.M_c2o"].numpy()
+    given = faces.landmarks_203(crop, to_original, chain.landmarks_203)
+    assert_within(tensor(given), points["out.lmk203"], 1e-3)
 
 
 def test_478_landmarks():
