@@ -126,7 +126,9 @@ def test_the_warp_file_that_needs_no_plugin_is_preferred(onnx_only: Path) -> Non
 
 
 def test_a_runner_without_its_file_is_named(onnx_only: Path) -> None:
-    with pytest.raises(ModelError, match=r"appearance_extractor is to run on pytorch.*only .*\.onnx"):
+    with pytest.raises(
+        ModelError, match=r"appearance_extractor is to run on pytorch.*only .*\.onnx.*ditto-pytorch"
+    ):
         ditto(onnx_only, runner="pytorch")
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..errors import InputError, ModelError
 from ..models.compiling import compiler_for
 from ..models.execution import AUTO, Execution, choose_dtype
+from ..models.inventory import download_command
 from ..models.onnx_graph import rewritten, usable
 from ..models.providers import TENSORRT_PROVIDER, available_providers, providers_for, tensorrt_providers
 from ..models.runners import OnnxRunner, Runner
@@ -49,6 +50,13 @@ HALF_ON_CPU = frozenset({"decoder"})
 WRAPPED = {"stitch_network": ("retarget_shoulder", "module."), "lmdm": ("model_state_dict", "")}
 """The entry of the file that holds the weights, and a text in their names that is left out."""
 
+_GET = {
+    "pytorch": download_command("ditto-pytorch"),
+    "onnx": f"{download_command('ditto-onnx')}, or convert PyTorch's with `ditto convert onnx`",
+    "tensorrt": "`ditto convert tensorrt` builds it, with `pip install tensorrt`",
+}
+"""How a user comes to the files of each runner."""
+
 _NOT_COMPILED = frozenset({"lmdm", "stitch_network"})
 """Small, and called with ever other shapes or by other methods."""
 
@@ -74,8 +82,8 @@ def choose_runner(network: str, files: Mapping[str, Path], execution: Execution,
         return wanted
     there = ", ".join(str(path) for path in files.values())
     raise ModelError(
-        f"{network} is to run on {wanted}, and there is no file of it for that, only {there}. Add it, or "
-        "choose the runner auto."
+        f"{network} is to run on {wanted}, and there is no file of it for that, only {there}. Get it: "
+        f"{_GET[wanted]}. Or choose the runner auto."
     )
 
 
