@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from .console import ConsoleHost, say
-from .ditto.checkpoints import find_checkpoints
+from .ditto.checkpoints import Checkpoints, find_checkpoints
 from .ditto.convert import convert_onnx, convert_safetensors
-from .errors import ModelError
+from .errors import InputError, ModelError
 from .models.execution import open_device
 from .models.tensorrt_build import convert_folder
 
@@ -43,15 +43,13 @@ def _add_folder(parser: Any, name: str, meaning: str, *, required: bool = False)
 
 def _safetensors(arguments: argparse.Namespace) -> int:
     with closing(ConsoleHost(arguments.quiet, unit="file")) as host:
-        found = find_checkpoints(host.model_folders(), arguments.data_root)
-        _tell(convert_safetensors(found, host))
+        _tell(convert_safetensors(_found(arguments, host), host))
     return 0
 
 
 def _onnx(arguments: argparse.Namespace) -> int:
     with closing(ConsoleHost(arguments.quiet, unit="file")) as host:
-        found = find_checkpoints(host.model_folders(), arguments.data_root)
-        _tell(convert_onnx(found, arguments.onnx_dir, host))
+        _tell(convert_onnx(_found(arguments, host), arguments.onnx_dir, host))
     return 0
 
 
@@ -62,6 +60,15 @@ def _tensorrt(arguments: argparse.Namespace) -> int:
     if done.failed:
         raise ModelError("; ".join(f"{name}: {why}" for name, why in done.failed.items()))
     return 0
+
+
+def _found(arguments: argparse.Namespace, host: ConsoleHost) -> Checkpoints:
+    """The checkpoints to convert; a mistyped folder is not made up for by those beside it."""
+    if arguments.data_root is not None and not arguments.data_root.is_dir():
+        raise InputError(
+            f"There is no folder {arguments.data_root}; give the ditto_pytorch folder with --data_root."
+        )
+    return find_checkpoints(host.model_folders(), arguments.data_root)
 
 
 def _tell(written: list[Path]) -> None:

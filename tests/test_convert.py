@@ -18,6 +18,7 @@ from ditto_core.ditto.convert import load_network
 from ditto_core.ditto.networks import NETWORK_NAMES
 from ditto_core.errors import ModelError
 from ditto_core.models.checkpoints import read_weights
+from ditto_core.models.replacing import replacing
 from ditto_core.models.safe_weights import safe_form, write_safely
 
 WEIGHTS = {"a": torch.arange(6.0).view(2, 3), "b": torch.ones(2)}
@@ -137,6 +138,22 @@ def test_without_checkpoints_it_says_where_it_looked(tmp_path: Path):
     assert not (tmp_path / "onnx").exists()
 
 
+def test_a_mistyped_folder_is_not_made_up_for_by_its_neighbour(
+    release: Path, capfd: pytest.CaptureFixture[str]
+):
+    assert main(["convert", "safetensors", "--data_root", str(release.with_name("mistyped"))]) == 2
+    assert "There is no folder" in capfd.readouterr().err
+    assert not list(release.rglob("*.safetensors"))
+
+
+def test_what_is_missing_is_told_and_the_rest_converted(release: Path, capfd: pytest.CaptureFixture[str]):
+    (release / "models" / "decoder.pth").unlink()
+    assert main(["convert", "safetensors", "--data_root", str(release)]) == 0
+    told = capfd.readouterr()
+    assert "no PyTorch checkpoint to convert of decoder." in told.err
+    assert told.out.count("Wrote") == len(NETWORK_NAMES) - 1
+
+
 def test_onnx_files_that_are_there_stay(release: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     folder = tmp_path / "onnx"
     folder.mkdir()
@@ -156,3 +173,18 @@ def test_an_unwritable_folder_is_told(checkpoint: Path):
     blocked.mkdir()
     with pytest.raises(ModelError, match="cannot be written"):
         write_safely(checkpoint, WEIGHTS)
+
+
+def test_a_file_in_place_of_the_folder_is_told(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(ModelError, match="cannot be written"),
+        replacing(tmp_path / "file" / "a.onnx") as unfinished,
+    ):
+        unfinished.touch()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX permissions")
+def test_who_may_read_the_checkpoint_may_read_what_is_made_of_it(checkpoint: Path):
+    checkpoint.chmod(0o644)
+    assert write_safely(checkpoint, WEIGHTS).stat().st_mode & 0o777 == 0o644

@@ -62,6 +62,8 @@ def _networks(checkpoints: Checkpoints, host: Host) -> Iterator[tuple[str, Path]
     if not files:
         looked = ", ".join(str(folder) for folder in checkpoints.folders)
         raise ModelError(f"There are no PyTorch checkpoints of Ditto's networks. Looked in {looked}.")
+    if missing := [name for name in FORMS if name not in files]:
+        host.notice(f"There is no PyTorch checkpoint to convert of {', '.join(missing)}.")
     for done, (name, path) in enumerate(files.items()):
         host.check_interrupted()
         host.progress("convert", done, len(files))

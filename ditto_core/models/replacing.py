@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import ModelError
@@ -27,4 +27,5 @@ def replacing(path: Path) -> Generator[Path]:
             "that can be written to, then try again."
         ) from error
     finally:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):  # it is not there, or its folder is a file
+            unfinished.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,6 +34,7 @@ def write_safely(path: Path, weights: dict[str, Tensor]) -> Path:
     with replacing(target) as unfinished:
         try:
             save_file(plain, unfinished, {_SIZE: str(path.stat().st_size), "format": "pt"})
+            shutil.copymode(path, unfinished)  # it would be for its writer only
         except SafetensorError as error:  # it tells the system's error as text only
             raise OSError(str(error)) from error
     return target
