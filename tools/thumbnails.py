@@ -1,4 +1,5 @@
-"""Renders the pictures that ComfyUI's template browser shows for the workflows, from the demo itself.
+"""Renders the pictures that ComfyUI's template browser shows for the workflows, and the README's moving one,
+from the demo itself.
 
 python tools/thumbnails.py
 """
@@ -44,12 +45,19 @@ CLIP = slice(0, 24)
 
 QUALITY = 85
 
+HEAD = np.s_[:288, 84:372]
+"""Where the README's picture shows the portrait."""
+
+SHOWN_FRAMES, EVERY = 130, 2
+"""How much of the demo it shows."""
+
 
 def main() -> None:
     """Write a picture beside each workflow."""
     keypoints, frames = render_demo()
     faces = [face(keypoints, frames, moment) for moment in moments(keypoints)]
     landmarks = tile(preview_face(keypoints.avatar, 1)[0])
+    save_moving(frames)
     plot = tile(plot_motion(keypoints.motion, 2 * TILE, TILE), 2 * TILE)
     save("quick_start", [[faces[0], faces[1]], [faces[2], faces[3]]])
     save("stages", [[landmarks, faces[1]], [plot]])
@@ -137,6 +145,15 @@ def face(keypoints: Keypoints, frames: Frames, number: int) -> Image.Image:
 
 def tile(pixels: torch.Tensor, width: int = TILE) -> Image.Image:
     return Image.fromarray(pixels.numpy()).resize((width, width * pixels.shape[0] // pixels.shape[1]))
+
+
+def save_moving(frames: Frames) -> None:
+    """Write the README's picture: the demo's beginning."""
+    first, *others = (Image.fromarray(shown[HEAD]) for shown in frames.images[:SHOWN_FRAMES].numpy()[::EVERY])
+    path = ROOT / "docs" / "demo.webp"
+    milliseconds = round(1000 * EVERY / frames.fps)
+    first.save(path, save_all=True, append_images=others, duration=milliseconds, loop=0, quality=60, method=6)
+    print(f"{path}: {first.width} x {first.height}, {path.stat().st_size / 1000:.0f} kB")
 
 
 def save(name: str, rows: list[list[Image.Image]]) -> None:
