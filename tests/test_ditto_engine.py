@@ -44,6 +44,7 @@ from ditto_core.host import Host
 from ditto_core.media.images import read_image
 from ditto_core.media.plot import plot_motion
 from ditto_core.media.source import as_source
+from ditto_core.models.configs import read_config
 from ditto_core.sequences import ComputedSequence, LazySequence
 from ditto_core.talking_head import TalkOptions, render, talk
 
@@ -203,7 +204,7 @@ def test_an_explicit_root_and_configuration_are_used(release: Path, tmp_path: Pa
 
 def renamed(config: Path, role: str, name: object) -> None:
     """Let a configuration name another file of a network."""
-    content = pickle.loads(config.read_bytes())
+    content = read_config(config)
     content["base_cfg"][f"{role}_cfg"]["model_path"] = name
     config.write_bytes(pickle.dumps(content))
 
