@@ -91,7 +91,7 @@ def clip(side: int, count: int, grain: float = 0.0) -> Frames:
 
 def speed(method: str, side: int, count: int, device: torch.device, folder: Path) -> str:
     chain = [Restorer(folder / f"{name}.pth", device) for name in METHODS[method]]
-    frames, _ = enhance(clip(side, count), chain, SuperResOptions("GFPGAN"), Host())
+    frames, _ = enhance(clip(side, count), lambda: chain, SuperResOptions("GFPGAN"), Host())
     begun, busy = time.perf_counter(), time.process_time()
     for _ in frames.images.batches():
         pass
@@ -132,7 +132,7 @@ def flicker(name: str, count: int) -> str:
         torch.manual_seed(0)
         chain = [cast(Restorer, StandIn(STAND_INS[name]))]
         options = SuperResOptions("GFPGAN", steadiness=steadiness)
-        return difference(enhance(clip(256, count, GRAIN), chain, options, Host())[0].images[:])
+        return difference(enhance(clip(256, count, GRAIN), lambda: chain, options, Host())[0].images[:])
 
     told = [difference(clip(256, count, GRAIN).images[:]), *(measured(frames) for frames in STEADINESS)]
     return f"| {name} | " + " | ".join(f"{value:.2f}" for value in told) + " |"

@@ -36,7 +36,7 @@ class Host:
     """Default host: silent, never interrupted, on the CPU.
 
     Models lie under `DITTO_MODELS`, else in `models/ditto` of the ComfyUI around the pack, or of the current
-    folder.
+    folder; shared ones in its `models`.
     """
 
     device: torch.device = torch.device("cpu")
@@ -60,9 +60,9 @@ class Host:
             return [Path(chosen)]
         return [(comfyui_folder() or Path()) / "models" / "ditto"]
 
-    def shared_folders(self, kind: str) -> list[Path]:  # noqa: ARG002
+    def shared_folders(self, kind: str) -> list[Path]:
         """Folders of models that other programs use too, such as `upscale_models`, best first."""
-        return []
+        return [(comfyui_folder() or Path()) / "models" / kind]
 
     def manage(self, model: Releasable) -> None:
         """Hand a loaded model to the host, which may call its `release` when memory is short."""

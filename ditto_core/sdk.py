@@ -7,19 +7,18 @@ What differs from the published program is said in `docs/scripts.md`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .blend.restorers import Restorer
-from .blend.superres_files import open_restorers
+from .blend.restorers import OpenRestorers
+from .blend.superres_files import prepare_restorers
 from .data import Avatar, SpeechFeatures
 from .ditto.engine import DittoEngine
 from .ditto.speech import FRAME, RATE, Chunk
@@ -32,7 +31,7 @@ from .host import Host
 from .media.sound import as_audio
 from .media.source import open_source
 from .media.writer import container_for, write_video
-from .models.configs import read_config
+from .models.configs import read_settings
 from .models.execution import Execution
 from .scripts import SCRIPTS, open_engine, published_options
 from .talking_head import TalkOptions, animate, enhanced, talk
@@ -103,7 +102,7 @@ class StreamSDK:
         on the host's device."""
         self.host = host or Host()
         self.engine = open_engine(engine, self.host, Path(data_root), Path(cfg_pkl), execution)
-        self._config = self.engine.config if isinstance(self.engine, DittoEngine) else None
+        self._published = self.engine if isinstance(self.engine, DittoEngine) else None
         self.wav2feat = Wav2Feat(self.engine, self.host)
         self.audio2motion_queue = SpeechSlot()
         self.online_mode = False
@@ -111,7 +110,7 @@ class StreamSDK:
         self._avatar: Avatar | None = None
         self._output = Path()
         self._options = TalkOptions()
-        self._restorers: Sequence[Restorer] = ()
+        self._restorers: OpenRestorers = lambda: ()
         self._frames = -1
         self._streamed: StreamedVideo | None = None
         self._chunks: list[Tensor] = []
@@ -123,10 +122,10 @@ class StreamSDK:
         self._give_up()
         self._options = with_values(TalkOptions(), by_target(self.given(kwargs)))
         container_for(Path(output_path), self._options.video)  # refused before the work, not after it
-        configured = self._config.options.get("online_mode", False) if self._config else False
+        configured = bool(self._published) and self._published.config.options.get("online_mode", False)
         self.online_mode = bool(kwargs.get("online_mode", configured))
         source = open_source(source_path, self._options.motion.fps)
-        self._restorers = open_restorers(self._options.superres, self.host)
+        self._restorers = prepare_restorers(self._options.superres, self.host)
         self._avatar = self.engine.register(source, self._options.avatar, self.host)
         for note in self._avatar.notes:
             self.host.notice(note)
@@ -140,10 +139,10 @@ class StreamSDK:
         Data that belongs to the configuration takes the place of its own until options are read again.
         """
         data = {name: value for name, value in kwargs.items() if name in _OF_THE_CONFIGURATION}
-        if self._config is not None:
-            cast(DittoEngine, self.engine).config = self._config.replaced(data)
+        if self._published:
+            self.engine = self._published.with_data(data)
         others = _known({name: value for name, value in kwargs.items() if name not in data})
-        unused = [*({} if self._config else data), *ignored(self.engine, others)]
+        unused = [*({} if self._published else data), *ignored(self.engine, others)]
         if unused:
             self.host.notice(
                 f"{self.engine.label} does not use {', '.join(unused)}; with Ditto they take effect."
@@ -176,7 +175,7 @@ class StreamSDK:
         """
         self._registered()
         samples, chunk = _samples(audio_chunk), Chunk(*chunksize)
-        if isinstance(self.engine, DittoEngine) and not self._restorers:
+        if isinstance(self.engine, DittoEngine) and self._options.superres.off:
             self._stream(self.engine, chunksize).take(samples)
         else:
             present = slice(chunk.past * FRAME, (chunk.past + chunk.present) * FRAME)
@@ -276,16 +275,7 @@ def _read(more_kwargs: MoreKwargs | None) -> Mapping[str, Mapping[str, Any]]:
     """The options of `run_video_inference`, from a file when they are in one."""
     if more_kwargs is None or isinstance(more_kwargs, Mapping):
         return more_kwargs or {}
-    path = Path(more_kwargs)
-    if path.suffix != ".json":
-        return read_config(path)
-    try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"The options in {path} cannot be read: {error}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"The options in {path} must be an object with setup_kwargs and run_kwargs.")
-    return cast(dict[str, dict[str, Any]], content)
+    return read_settings(more_kwargs)
 
 
 def _samples(audio: Samples) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from os import PathLike
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .blend.put_back import put_back
-from .blend.restorers import Restorer
+from .blend.restorers import OpenRestorers
 from .blend.superres import enhance
-from .blend.superres_files import open_restorers
+from .blend.superres_files import prepare_restorers
 from .blend.superres_plan import SuperResOptions
 from .controls.control import Controls
 from .controls.curve import Clip
@@ -87,7 +86,7 @@ def render(engine: Engine, source: Source, audio: Audio, options: TalkOptions, h
             f"{engine.label} listens to the whole speech before it draws; only Ditto works online. "
             "Leave online out, or install Ditto's checkpoints."
         )
-    restorers = open_restorers(options.superres, host)  # a missing file is said before the work
+    restorers = prepare_restorers(options.superres, host)  # a missing file is said before the work
     avatar = engine.register(source, options.avatar, host)
     for note in avatar.notes:
         host.notice(note)
@@ -109,11 +108,12 @@ def animate(avatar: Avatar, speech: SpeechFeatures, options: TalkOptions, host: 
     return put_back(crops, options.blend)
 
 
-def enhanced(frames: Frames, restorers: Sequence[Restorer], options: SuperResOptions, host: Host) -> Frames:
-    """The frames after super-resolution, and the user told which; the same frames without restorers."""
-    if restorers:
-        frames, report = enhance(frames, restorers, options, host)
-        host.notice(report)
+def enhanced(frames: Frames, restorers: OpenRestorers, options: SuperResOptions, host: Host) -> Frames:
+    """The frames after super-resolution, and the user told which; the same frames when it is off."""
+    if options.off:
+        return frames
+    frames, report = enhance(frames, restorers, options, host)
+    host.notice(report)
     return frames
 
 

@@ -161,8 +161,7 @@ class DittoSuperRes(io.ComfyNode):
             steadiness=steadiness,
             precision=chosen("precision", precision, PRECISION_CHOICES),
         )
-        restorers = open_restorers(options, host, model)
         work = enhance if isinstance(frames, Frames) else enhance_images
-        result, report = work(frames, restorers, options, host)
+        result, report = work(frames, lambda: open_restorers(options, host, model), options, host)
         host.notice(report)
         return io.NodeOutput(result, report, ui=host.shown_notices())

@@ -50,7 +50,7 @@ def test_files_are_listed_then_published_ones_that_are_missing(host: StubHost) -
     assert {"GFPGANv1.4.pth", "RestoreFormer.pth", "codeformer.pth"} <= set(wanted.options[1:])
     with pytest.raises(host.core("errors").ModelError, match=r"DittoDownload.* codeformer$"):
         host.call("DittoLoadSuperRes", model="codeformer.pth")
-    with pytest.raises(host.core("errors").ModelError, match=r"no file other\.pth"):
+    with pytest.raises(host.core("errors").ModelError, match=r"needs the file other\.pth.* superres$"):
         host.call("DittoLoadSuperRes", model="other.pth")
 
 

@@ -219,11 +219,22 @@ def test_a_connected_network_replaces_the_method_s_own_file(
         open_restorers(SuperResOptions("model"), host)
 
 
+def test_folders_that_comfyui_s_other_nodes_use_are_searched_without_comfyui_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    saved(tmp_path / "models/facerestore_models/mine.pth", small_upscaler())
+    saved(tmp_path / "models/upscale_models/2x.pth", small_upscaler())
+    assert set(model_files(Host())) == {"mine.pth", "2x.pth"}
+
+
 def test_a_missing_file_names_its_places_and_the_download(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"GFPGANv1\.4\.pth.*DittoDownload.* superres$"):
         open_restorers(SuperResOptions("GFPGAN"), Folders(tmp_path))
     with pytest.raises(ModelError, match=r"codeformer\.pth.*DittoDownload.* codeformer$"):
         open_restorers(SuperResOptions("CodeFormer"), Folders(tmp_path))
+    with pytest.raises(ModelError, match=r"mine\.pth, which is not in .*far, nor in .*Download.* superres$"):
+        open_restorers(SuperResOptions("model", tmp_path / "far/mine.pth"), Folders(tmp_path))
     saved(tmp_path / "ditto/superres/GFPGANv1.4.pth", small_upscaler())
     with pytest.raises(ModelError, match="is no network of kind GFPGAN but one of kind upscaler"):
         open_restorers(SuperResOptions("GFPGAN"), Folders(tmp_path))

@@ -95,7 +95,11 @@ def run(
 ) -> Tensor:
     restorer = cast(Restorer, work if isinstance(work, Fake) else Fake(work))
     chosen = SuperResOptions(**{"method": "GFPGAN", **options})
-    return enhance(frames, [restorer], chosen, host or Host())[0].images[:]
+    return enhance(frames, lambda: [restorer], chosen, host or Host())[0].images[:]
+
+
+def unopened() -> list[Restorer]:
+    raise AssertionError("no network is needed")
 
 
 def changed(result: Tensor, before: np.ndarray) -> np.ndarray:
@@ -147,7 +151,7 @@ def test_the_report_names_the_frames_and_sizes() -> None:
 def test_nothing_to_do_gives_the_same_frames() -> None:
     frames = clip(portrait(64), rendered=rendered(256, 0.5))
     for options in (SuperResOptions(), SuperResOptions("GFPGAN"), SuperResOptions("GFPGAN", when="never")):
-        assert enhance(frames, [], options, Host())[0] is frames
+        assert enhance(frames, unopened, options, Host())[0] is frames
 
 
 def test_a_restorer_that_changes_nothing_leaves_every_byte() -> None:
@@ -278,7 +282,7 @@ def test_networks_work_one_after_the_other_on_the_same_face() -> None:
     first, second = Fake(redder), Fake(redder, "CodeFormer")
     options = SuperResOptions("both", fidelity=0.2)
     chain = cast(list[Restorer], [first, second])
-    result = enhance(clip(picture), chain, options, Host())[0].images[0].numpy().astype(int)
+    result = enhance(clip(picture), lambda: chain, options, Host())[0].images[0].numpy().astype(int)
     assert (result - picture).max() == 102
     assert first.shapes == second.shapes == [(1, 3, 512, 512)]
 
@@ -336,8 +340,8 @@ def test_batches_do_not_change_the_result_and_frames_are_restored_once(region: R
     hidden = np.full((256, 256, 3), 90, np.uint8)
     frames, restorer = clip(hidden, *noisy(5), hidden, rendered=region), Fake(lambda faces: faces.flip(1))
     options = SuperResOptions("GFPGAN", steadiness=2)
-    whole = enhance(frames, cast(list[Restorer], [Fake(lambda f: f.flip(1))]), options, Host())[0].images[:]
-    lazy = enhance(frames, cast(list[Restorer], [restorer]), options, Host())[0].images
+    whole = run(frames, lambda faces: faces.flip(1), steadiness=2)
+    lazy = enhance(frames, lambda: [cast(Restorer, restorer)], options, Host())[0].images
     assert torch.equal(torch.cat([lazy[start : start + 2] for start in range(0, 7, 2)]), whole)
     assert len(restorer.shapes) == (5 if region is None else 7)
     assert torch.equal(lazy[3], whole[3])
@@ -357,8 +361,9 @@ def test_the_source_is_read_forwards_and_once(region: RenderedRegion | None) -> 
 
     source: LazySequence = ComputedSequence(compute, 8, pictures.shape, torch.uint8)
     frames = Frames(source, FPS, None, region)
-    lazy = enhance(frames, [cast(Restorer, Fake(keep))], SuperResOptions("GFPGAN", steadiness=1), Host())[0]
-    for _ in lazy.images.batches(2):
+    options = SuperResOptions("GFPGAN", steadiness=1)
+    lazy = enhance(frames, lambda: [cast(Restorer, Fake(keep))], options, Host())[0].images
+    for _ in lazy.batches(2):
         pass
     assert read == list(range(8))
 
@@ -380,7 +385,8 @@ def test_images_keep_their_finer_values_where_nothing_changes() -> None:
     images = torch.rand(2, 256, 256, 4, generator=torch.Generator().manual_seed(0)) / 300
     images[..., :3] += torch.from_numpy(portrait(256)) / 255 * 0.9
     restorer = cast(Restorer, Fake(redder))
-    result, report = enhance_images(images, [restorer], SuperResOptions("GFPGAN"), Host())
+    options = SuperResOptions("GFPGAN")
+    result, report = enhance_images(images, lambda: [restorer], options, Host())
     assert result.shape == images.shape
     assert torch.equal(result[..., 3], images[..., 3])
     same = (result == images).all(dim=-1)
@@ -388,7 +394,7 @@ def test_images_keep_their_finer_values_where_nothing_changes() -> None:
     assert (result - images)[..., 0].max().item() == pytest.approx(0.2, abs=0.005)
     assert "2 frames" in report
 
-    blank, told = enhance_images(torch.zeros(1, 64, 64, 3), [restorer], SuperResOptions("GFPGAN"), Host())
+    blank, told = enhance_images(torch.zeros(1, 64, 64, 3), lambda: [restorer], options, Host())
     assert not blank.any()
     assert "no face was found in 0" in told
 

@@ -60,13 +60,45 @@ def test_a_face_is_enhanced_when_that_is_forced_and_told(
 
 
 def test_a_missing_file_is_said_before_the_work(
+    talking: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ditto_core.lite.engine.LiteEngine.register", lambda *_: pytest.fail("began"))
+    missing = ["--superres", "model", "--superres_model", "elsewhere/mine.pth"]
+    for given, name in ((["--superres", "both"], "GFPGANv1.4.pth"), (missing, "mine.pth")):
+        assert main([*talking, *given, "--superres_when", "always"]) == 2
+        told = capsys.readouterr().err
+        assert f"needs the file {name}" in told
+        assert str(tmp_path / "models/superres") in told
+        assert str(Path("models/facerestore_models")) in told
+        assert download_command("superres") in told
+    assert not (tmp_path / "out.mp4").exists()
+    assert main([*talking, "--superres", "model"]) == 2
+    assert "needs a model" in capsys.readouterr().err
+
+
+def test_no_network_is_needed_while_no_face_lacks_resolution(
     talking: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*talking, "--superres", "both"]) == 2
+    assert main([*talking, "--superres", "both"]) == 0
     told = capsys.readouterr().err
-    assert "GFPGANv1.4.pth" in told
-    assert download_command("superres") in told
-    assert not (tmp_path / "out.mp4").exists()
+    assert "This stops the work if a face turns out to lack resolution: Super-resolution needs" in told
+    assert "Super-resolution (both) changes nothing: the face is rendered with" in told
+    (tmp_path / "models/superres").mkdir(parents=True)
+    (tmp_path / "models/superres/codeformer.pth").write_bytes(b"never read")
+    assert main([*talking, "--superres", "CodeFormer"]) == 0
+    told = capsys.readouterr().err
+    assert "licence" not in told
+    assert "needs" not in told
+
+
+def test_a_network_is_named_by_its_path_or_its_name(
+    talking: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = saved(tmp_path / "models/superres/2x.pth", small_upscaler())
+    for name in (str(path), "2x.pth"):
+        chosen = ["--superres", "model", "--superres_model", name, "--superres_when", "always"]
+        assert main([*talking, *chosen]) == 0
+        assert "Super-resolution (model) of 10 of 10 frames." in capsys.readouterr().err
 
 
 def test_the_demo_takes_the_flags_too(

@@ -96,13 +96,7 @@ def host(stub: StubHost, monkeypatch: pytest.MonkeyPatch) -> StubHost:
         return replace(audio, samples=audio.samples[:, : audio.rate * FRAMES // 25])
 
     monkeypatch.setattr(example, "read_audio", short)
-    monkeypatch.setattr(stub.pack.nodes.superres, "open_restorers", lambda *_: (unchanged,))
     return stub
-
-
-def unchanged(faces: torch.Tensor, _fidelity: float) -> torch.Tensor:
-    """Stands in for a restorer; small frames have no face that lacks pixels."""
-    raise AssertionError("no face was to be restored")
 
 
 @pytest.fixture(scope="module")
@@ -198,12 +192,14 @@ def recorded(host: StubHost, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         noted["blend"] = options
         return put_back(crops, options)
 
-    def opened(options: Any, *_: Any) -> tuple[Any]:
+    enhance = host.pack.nodes.superres.enhance
+
+    def enhancing(frames: Any, opened: Any, options: Any, *more: Any) -> Any:
         noted["superres"] = options
-        return (unchanged,)
+        return enhance(frames, opened, options, *more)
 
     monkeypatch.setattr(host.pack.nodes.put_back_blend, "put_back", noting)
-    monkeypatch.setattr(host.pack.nodes.superres, "open_restorers", opened)
+    monkeypatch.setattr(host.pack.nodes.superres, "enhance", enhancing)
     return noted
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -115,6 +115,10 @@ class Restorer:
             usable = ", ".join(name for name, yes in allowed.items() if yes)
             raise InputError(f"{self.path.name} does not work in {self._precision}; use one of {usable}.")
         return DTYPES[self._precision]
+
+
+OpenRestorers = Callable[[], Sequence[Restorer]]
+"""Gives the networks of a method in their order, and loads them if need be."""
 
 
 def _described(path: Path) -> Any:

@@ -26,7 +26,7 @@ from ..host import Host
 from ..media.source import as_source
 from ..sequences import DEFAULT_BATCH, LazySequence
 from .composite import Weights, warp
-from .restorers import Restorer
+from .restorers import OpenRestorers, Restorer
 from .superres_faces import face_square, five_points, lay_back, moved
 from .superres_plan import FACE_SIDE, SMALLEST_FACE, Plan, SuperResOptions, listed, plan, scales
 
@@ -72,28 +72,28 @@ class _Seen:
 
 
 def enhance(
-    frames: Frames, restorers: Sequence[Restorer], options: SuperResOptions, host: Host
+    frames: Frames, opened: OpenRestorers, options: SuperResOptions, host: Host
 ) -> tuple[Frames, str]:
     """The frames with restored faces, lazily, and what the user is told of it.
 
-    restorers: of `superres_files.open_restorers`, used one after the other.
+    opened: gives the networks, used one after the other; asked only when a frame is to be enhanced.
     """
     decided = plan(frames, options)
     if not decided.frames.any():
         return frames, decided.report
-    images = EnhancedFrames(frames, tuple(restorers), options, decided, host)
+    images = EnhancedFrames(frames, tuple(opened()), options, decided, host)
     return replace(frames, images=images), decided.report
 
 
 def enhance_images(
-    images: Tensor, restorers: Sequence[Restorer], options: SuperResOptions, host: Host
+    images: Tensor, opened: OpenRestorers, options: SuperResOptions, host: Host
 ) -> tuple[Tensor, str]:
     """The same for pictures in memory, float32 (B, H, W, 3 or 4) in 0..1, as another program's.
 
     What is not enhanced keeps its values, finer than 1/255 too.
     """
     before = as_source(images[..., :3]).frames
-    enhanced, report = enhance(Frames(before, ANY_RATE), restorers, options, host)
+    enhanced, report = enhance(Frames(before, ANY_RATE), opened, options, host)
     if not isinstance(enhanced.images, EnhancedFrames):
         return images, report
     result = images.clone()

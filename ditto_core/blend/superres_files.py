@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -11,7 +12,7 @@ from ..host import Host
 from ..models.catalogue import catalogue
 from ..models.execution import PrecisionChoice
 from ..models.inventory import download_command
-from .restorers import Kind, Restorer
+from .restorers import Kind, OpenRestorers, Restorer
 from .superres_plan import Method, SuperResOptions
 
 OUR_FOLDER = "superres"
@@ -42,6 +43,24 @@ CODEFORMER_LICENCE = (
 _in_use: WeakValueDictionary[tuple[object, ...], Restorer] = WeakValueDictionary()
 
 
+def prepare_restorers(options: SuperResOptions, host: Host) -> OpenRestorers:
+    """What opens the networks of a method, with everything said that can be said before the work.
+
+    When every face is to be enhanced they are opened here; otherwise perhaps none is needed, and that a file
+    is missing is a notice. Raises what `open_restorers` raises.
+    """
+    if options.off and options.model is not None:
+        host.notice(f"{options.model.name} is not used: super-resolution is off.")
+    if options.when == "always":
+        opened = open_restorers(options, host)
+        return lambda: opened
+    try:
+        _check_files(options, host)
+    except ModelError as error:
+        host.notice(f"This stops the work if a face turns out to lack resolution: {error}")
+    return partial(open_restorers, options, host)
+
+
 def open_restorers(
     options: SuperResOptions, host: Host, loaded: Restorer | None = None
 ) -> tuple[Restorer, ...]:
@@ -51,11 +70,9 @@ def open_restorers(
     Raises `ModelError` for files that are missing or something else.
     """
     if options.off:
-        if options.model is not None:
-            host.notice(f"{options.model.name} is not used: super-resolution is off.")
         return ()
     if loaded is None and options.model is not None:
-        loaded = _opened(options.model, host, options.precision)
+        loaded = _opened(_named(options.model, host), host, options.precision)
     chosen = tuple(_of_kinds(options, host, loaded)) if options.method != "model" else (_given(loaded),)
     for restorer in chosen:
         if restorer.kind == "CodeFormer":
@@ -66,12 +83,10 @@ def open_restorers(
 
 def open_model(name: str, host: Host, precision: PrecisionChoice = "auto") -> Restorer:
     """The network in one of `model_names`; a `ModelError` says where to get a published one."""
-    files = model_files(host)
-    if name in files:
-        return _opened(files[name], host, precision)
-    if name not in _downloads():
-        raise ModelError(f"There is no file {name} in {_places(host)}. Put it there, or choose another one.")
-    raise ModelError(_missing(name, host))
+    file = model_files(host).get(name)
+    if file is None:
+        raise ModelError(_missing(Path(name), host))
+    return _opened(file, host, precision)
 
 
 def model_names(host: Host) -> list[str]:
@@ -95,6 +110,27 @@ def model_files(host: Host) -> dict[str, Path]:
         for file in sorted(file for file in files if file.suffix.lower() in SUFFIXES):
             found.setdefault(file.relative_to(folder).as_posix(), file)
     return found
+
+
+def _check_files(options: SuperResOptions, host: Host) -> None:
+    """Raise for a file that is named and not there, or not named and needed."""
+    if options.off:
+        return
+    if options.model is not None:
+        _named(options.model, host)
+    elif options.method == "model":
+        _given(None)
+    else:
+        for kind in KINDS[options.method]:
+            _file_of(kind, host)
+
+
+def _named(model: Path, host: Host) -> Path:
+    """A file by its path, or by its name in one of the folders."""
+    file = model if model.is_file() else model_files(host).get(model.as_posix())
+    if file is None:
+        raise ModelError(_missing(model, host))
+    return file
 
 
 def _of_kinds(options: SuperResOptions, host: Host, loaded: Restorer | None) -> Iterator[Restorer]:
@@ -132,16 +168,19 @@ def _file_of(kind: Kind, host: Host) -> Path:
     for name in wanted:
         if name in files:
             return files[name]
-    raise ModelError(_missing(_best(kind), host))
+    raise ModelError(_missing(Path(_best(kind)), host))
 
 
 def _best(kind: Kind) -> str:
     return f"{PUBLISHED[kind][0]}.pth"
 
 
-def _missing(name: str, host: Host) -> str:
+def _missing(file: Path, host: Host) -> str:
+    places = _places(host) if file.name == str(file) else f"{file.parent}, nor in {_places(host)}"
+    published = file.name in _downloads()
+    what, name = ("it", file.name) if published else ("a published one", _best("GFPGAN"))
     return (
-        f"Super-resolution needs the file {name}, which is not in {_places(host)}. Put it there, or get it "
+        f"Super-resolution needs the file {file.name}, which is not in {places}. Put it there, or get {what} "
         f"with the node DittoDownload or with: {_download(name)}"
     )
 
