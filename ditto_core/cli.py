@@ -25,10 +25,10 @@ from .controls.presets import PRESETS
 from .convert_command import add_convert
 from .demo import demo
 from .ditto.streaming import ONLINE
-from .doctor import Finding, examine
+from .doctor import Finding, State, examine
 from .download_command import add_download
 from .engine import Engine
-from .engines import AUTO, ENGINE_NAMES, load_engine
+from .engines import AUTO, ENGINE_NAMES, load_engine, with_data
 from .errors import DittoError, InputError, Interrupted
 from .execution_flags import add_execution, execution_of
 from .flags import (
@@ -48,6 +48,8 @@ from .scripts import SCRIPTS, Script, open_engine, published_options
 from .talking_head import TalkOptions, talk
 
 DONE, INTERNAL_ERROR, BAD_INPUT = 0, 1, 2
+
+_MARKS: dict[State, str] = {"ok": "ok", "absent": "--", "warning": "??", "problem": "!!"}
 
 _log = logging.getLogger(__name__)
 
@@ -145,6 +147,8 @@ def _render(
     engine: Engine, files: Sequence[str], options: TalkOptions, arguments: argparse.Namespace, host: Host
 ) -> int:
     begun = time.perf_counter()
+    if arguments.cfg_data:
+        engine = with_data(engine, arguments.cfg_data, host)
     changing = typed_controls(arguments)
     without_effect = [f"--{name}" for name in ignored(engine, {**typed_flags(arguments), **changing})]
     if without_effect:
@@ -179,7 +183,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     findings = examine(Host())
-    healthy = not any(finding.problem for finding in findings)
+    healthy = not any(finding.state == "problem" for finding in findings)
     if arguments.json:
         say(json.dumps({"ok": healthy, "findings": [vars(f) for f in findings]}, indent=2))
     else:
@@ -194,10 +198,12 @@ def _as_text(findings: Sequence[Finding], healthy: bool) -> str:
         if finding.topic != topic:
             topic = finding.topic
             lines += ["", topic]
-        lines.append(f"  {'!!' if finding.problem else 'ok'}  {finding.text}")
+        lines.append(f"  {_MARKS[finding.state]}  {finding.text}")
     verdict = (
         "The Lite engine works." if healthy else "The Lite engine does not work here; see the lines with !!."
     )
+    if any(finding.state == "warning" for finding in findings):
+        verdict += " The lines with ?? say what else is wrong."
     return "\n".join([*lines, "", verdict])
 
 
@@ -306,6 +312,10 @@ def _add_file(group: Any, name: str, meaning: str) -> None:
 def _add_engine(group: Any) -> None:
     told = f"{', '.join(ENGINE_NAMES)} (default: {AUTO})"
     group.add_argument("--engine", choices=ENGINE_NAMES, default=AUTO, metavar="NAME", help=told)
+    told = (
+        "data in place of the configuration's, such as ch_info or delta_eye_arr: .json or .pkl (Ditto only)"
+    )
+    group.add_argument("--cfg_data", type=Path, metavar="FILE", help=told)
     told = f"as for speech that is still coming (Ditto only): overlap {ONLINE.overlap_v2}, few steps"
     group.add_argument("--online", action="store_true", help=told)
     size = " ".join(map(str, TalkOptions().chunksize))

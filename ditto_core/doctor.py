@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import onnxruntime
 import torch
@@ -24,7 +24,8 @@ from .media.encoders import find_encoder
 from .models.bundled import FOLDER as BUNDLED
 from .models.catalogue import catalogue
 from .models.execution import AUTO, Execution, open_device
-from .models.inventory import tell_set
+from .models.inventory import take_inventory, tell_set
+from .sizes import size_of
 from .talking_head import talk
 
 LIBRARIES = ("torch", "numpy", "scipy", "pillow", "tqdm", "av")
@@ -33,14 +34,20 @@ SHARED_MODULES = {"cv2": "opencv", "onnxruntime": "onnxruntime"}
 
 ENCODERS = ("h264", "aac")
 
+State = Literal["ok", "absent", "warning", "problem"]
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report. A problem keeps Lite from working, and its text says what to do."""
+    """One line of the report, which says what to do where something is wrong.
+
+    state: `ok`; `absent` for what may be missing; `warning` for what keeps something from working, and
+    `problem` for what keeps Lite from it.
+    """
 
     topic: str
     text: str
-    problem: bool = False
+    state: State = "ok"
 
 
 def examine(host: Host) -> list[Finding]:
@@ -55,8 +62,11 @@ def _libraries() -> Iterator[Finding]:
         packages = sorted(
             {f"{d.name} {d.version}" for d in metadata.distributions() if d.name.startswith(prefix)}
         )
-        note = " share one module; keep only one of them" if len(packages) > 1 else ""
-        yield Finding("Libraries", (", ".join(packages) or f"{module} of unknown origin") + note)
+        told = ", ".join(packages) or f"{module} of unknown origin"
+        if len(packages) > 1:
+            yield Finding("Libraries", f"{told} share one module; keep only one of them", "warning")
+        else:
+            yield Finding("Libraries", told)
     runtime = cast(Any, onnxruntime)  # it carries no types
     yield Finding("Libraries", f"ONNX Runtime's providers: {', '.join(runtime.get_available_providers())}")
     for name in ENCODERS:
@@ -67,14 +77,14 @@ def _encoder(name: str) -> Finding:
     try:
         return Finding("Libraries", f"{name} encoder: {find_encoder(name).name}")
     except DittoError as error:
-        return Finding("Libraries", str(error), True)
+        return Finding("Libraries", str(error), "problem")
 
 
 def _devices() -> Iterator[Finding]:
     yield Finding("Devices", f"CPU, {os.cpu_count()} cores, {torch.get_num_threads()} threads for torch")
     for index in range(torch.cuda.device_count()):
         _free, total = torch.cuda.mem_get_info(index)
-        yield Finding("Devices", f"{torch.cuda.get_device_name(index)}, {total / 2**30:.0f} GiB")
+        yield Finding("Devices", f"{torch.cuda.get_device_name(index)}, {size_of(total)}")
     if torch.backends.mps.is_available():
         yield Finding("Devices", "Apple GPU (mps)")
 
@@ -84,15 +94,20 @@ def _models(host: Host) -> Iterator[Finding]:
     damaged = [name for digest, name in sums if not _is_whole(BUNDLED / name, digest)]
     if damaged:
         yield Finding(
-            "Models", f"Damaged or missing in {BUNDLED}: {', '.join(damaged)}. Reinstall the pack.", True
+            "Models", f"Damaged or missing in {BUNDLED}: {', '.join(damaged)}. Reinstall the pack.", "problem"
         )
     else:
         yield Finding("Models", f"All {len(sums)} bundled files are whole")
     for folder in host.model_folders():
-        found = "is there" if folder.is_dir() else "is not there, and is not needed by Lite"
-        yield Finding("Models", f"Model folder {folder.resolve()} {found}")
+        if folder.is_dir():
+            yield Finding("Models", f"Model folder {folder.resolve()} is there")
+        else:
+            told = f"Model folder {folder.resolve()} is not there, and is not needed by Lite"
+            yield Finding("Models", told, "absent")
     for name in catalogue().sets:
-        yield Finding("Models", tell_set(name, host.model_folders()))
+        found = take_inventory(catalogue().of_set(name), host.model_folders())
+        state = "warning" if found.flawed else "absent" if found.missing else "ok"
+        yield Finding("Models", tell_set(name, host.model_folders()), state)
     yield from _ditto(host)
 
 
@@ -104,7 +119,13 @@ def _ditto(host: Host) -> Iterator[Finding]:
     try:
         networks = DittoNetworks(checkpoints, open_device(AUTO), Execution())
     except DittoError as error:
-        yield Finding("Models", f"Ditto's networks cannot run here: {error}")
+        yield Finding("Models", f"Ditto's networks cannot run here: {error}", "warning")
+        return
+    flawed = {path for _, path, _ in take_inventory(catalogue().files, host.model_folders()).flawed}
+    doubtful = [path.name for path in networks.files.values() if path in flawed]
+    if doubtful:
+        told = f"Ditto's networks would run on {networks.told}. Not as published: {', '.join(doubtful)}"
+        yield Finding("Models", told, "warning")
     else:
         yield Finding("Models", f"Ditto's networks run on {networks.told}")
 
@@ -128,5 +149,5 @@ def _lite() -> Finding:
         with tempfile.TemporaryDirectory() as folder:
             talk(PORTRAIT, speech, Path(folder) / "check.mp4", engine="lite", max_size=256)
     except DittoError as error:
-        return Finding("Lite", f"It cannot render: {error}", True)
+        return Finding("Lite", f"It cannot render: {error}", "problem")
     return Finding("Lite", f"Rendered and encoded 3 frames in {time.perf_counter() - begun:.1f} s")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from .console import ConsoleHost, say
 from .errors import DownloadError
-from .models.catalogue import ModelFile, catalogue, size_of
+from .models.catalogue import ModelFile, catalogue
 from .models.download import by_hand, download, free_space
 from .models.inventory import take_inventory, tell_set, total_size
+from .sizes import size_of
 
 _BY_HAND = "By hand: put each file where its first line says, from the address below it."
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from ditto_core.errors import InputError, ModelError
-from ditto_core.models.catalogue import CATALOGUE, catalogue, read_catalogue, size_of
-from ditto_core.models.inventory import download_command, remedy, tell_set
+from ditto_core.models.catalogue import CATALOGUE, catalogue, read_catalogue
+from ditto_core.models.inventory import download_command, how_to_get, remedy, tell_set
 from ditto_core.models.remote import PUBLIC_HUB, url_of
+from ditto_core.sizes import size_of
 
 PUBLISHED_BYTES = 2_314_719_638
 """Of Ditto's files for PyTorch with the face networks, as counted by others."""
@@ -129,7 +130,10 @@ def test_a_set_is_told_with_what_is_there_missing_and_damaged(tmp_path: Path) ->
             file.truncate(size)
     told = tell_set("superres", [tmp_path])
     assert "1 of 4 files are there, missing: superres/RealESRGAN_x4plus.pth, " in told
-    assert f"damaged: {tmp_path / 'superres/RestoreFormer.pth'} (12 bytes instead of 290,785,322)" in told
+    assert (
+        "damaged or not the published one: "
+        f"{tmp_path / 'superres/RestoreFormer.pth'} (12 bytes instead of 290,785,322 bytes)"
+    ) in told
     for name, size in (("RestoreFormer", 290785322), ("RealESRGAN_x4plus", 67040989)):
         with (tmp_path / "superres" / f"{name}.pth").open("wb") as file:
             file.truncate(size)
@@ -149,7 +153,9 @@ def test_sizes_are_written_for_people() -> None:
 
 
 def test_the_remedy_for_a_broken_file_knows_published_ones(tmp_path: Path) -> None:
-    assert remedy(tmp_path / "mine.pth") == "Download it again."
+    assert remedy(tmp_path / "mine.pth").startswith("Put another copy of it there")
+    assert remedy(tmp_path / "any folder" / "decoder.pth").endswith(download_command("ditto-pytorch"))
+    assert how_to_get(tmp_path / "decoder.pth") == f"Get it with: {download_command('ditto-pytorch')}"
     assert remedy(tmp_path / "ditto_pytorch" / "models" / "decoder.pth") == (
         "The published one has 221,813,590 bytes. Delete it, and get it again with: "
         + download_command("ditto-pytorch")

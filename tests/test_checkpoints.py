@@ -150,8 +150,15 @@ def test_an_unreadable_checkpoint_is_named(
 def test_a_missing_file_or_part_is_named(tmp_path: Path):
     with pytest.raises(ModelError, match=r"gone\.pth is missing"):
         read_weights(tmp_path / "gone.pth")
-    with pytest.raises(ModelError, match="no weights under 'retarget_shoulder'"):
+    with pytest.raises(ModelError, match=r"no weights under .retarget_shoulder.; .* Put another copy"):
         read_weights(saved(tmp_path / "a.pth", weights()), part="retarget_shoulder")
+
+
+def test_the_file_of_something_else_says_how_to_get_the_right_one(tmp_path: Path):
+    with pytest.raises(ModelError, match=r"no named weights; .* Delete it, and get it .*ditto-pytorch$"):
+        read_weights(saved(tmp_path / "decoder.pth", [torch.zeros(2)]))
+    with pytest.raises(ModelError, match=r"decoder\.pth is missing .* Get it with: .*ditto-pytorch$"):
+        read_weights(tmp_path / "gone" / "decoder.pth")
 
 
 @pytest.mark.parametrize("name", ["stitch_network", "appearance_extractor"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import pickle
 from collections import OrderedDict
 from contextlib import suppress
@@ -16,7 +17,7 @@ from helpers.golden import table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ditto_core.ditto.config import open_config
+from ditto_core.ditto.config import data_files, open_config, read_data
 from ditto_core.errors import InputError, ModelError
 from ditto_core.models.configs import read_config
 
@@ -135,7 +136,7 @@ def test_a_missing_or_huge_file_is_named(tmp_path: Path):
     huge = tmp_path / "huge.pkl"
     with huge.open("wb") as file:
         file.truncate(17 * 2**20)
-    with pytest.raises(ModelError, match="31 kB"):
+    with pytest.raises(ModelError, match="far more than a configuration needs"):
         read_config(huge)
 
 
@@ -204,6 +205,61 @@ def test_data_may_be_replaced_under_their_published_names():
         config.replaced({"overlap_v2": 3})
     with pytest.raises(InputError, match="delta_eye_arr: 5 numbers instead of 63"):
         config.replaced({"delta_eye_arr": np.ones((3, 5))})
+
+
+def as_json(value: Any) -> Any:
+    """The same with arrays as lists."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {key: as_json(item) for key, item in value.items()}
+    return [as_json(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def test_all_data_may_come_from_json(tmp_path: Path):
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps(as_json(read_data(FILES["trt_online"]))))
+    replaced = open_config(FILES["pytorch"]).replaced(read_data(path))
+    online = open_config(FILES["trt_online"])
+    for name in ("limits", "blink_table", "emotion"):
+        assert torch.equal(getattr(replaced, name), getattr(online, name))
+    assert replaced.character is not None
+    assert online.character is not None
+    for part in vars(online.character.motion):
+        ours, theirs = (getattr(each.character.motion, part) for each in (replaced, online))
+        assert torch.equal(ours, theirs)
+    assert torch.equal(replaced.character.eyes.gaze, online.character.eyes.gaze)
+    assert replaced.overall_ctrl_info == online.overall_ctrl_info
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("{", "cannot be read"), ("[1]", "must be a JSON object"), (None, "cannot be read")],
+)
+def test_json_that_cannot_be_used_is_named(content: str | None, words: str, tmp_path: Path):
+    path = tmp_path / "data.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=words) as caught:
+        read_data(path)
+    assert str(path) in str(caught.value)
+
+
+def test_an_emotion_of_uneven_rows_is_refused():
+    with pytest.raises(InputError, match="emo: The emotion table is no table"):
+        open_config(FILES["pytorch"]).replaced({"emo": [[0.5, 0.5], [1.0]]})
+
+
+def test_the_first_folders_data_files_come_first(tmp_path: Path):
+    for place in ("a/ditto_cfg", "a/checkpoints/ditto_cfg", "b/ditto_cfg"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "blink.json").write_text("{}")
+    (tmp_path / "b/ditto_cfg/face.pkl").touch()
+    found = data_files([tmp_path / "a", tmp_path / "b"])
+    assert found == {
+        "blink.json": tmp_path / "a/ditto_cfg/blink.json",
+        "face.pkl": tmp_path / "b/ditto_cfg/face.pkl",
+    }
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,7 @@ def test_here_everything_works(capfd: pytest.CaptureFixture[str]) -> None:
     assert "h264 encoder" in told
     assert "Rendered and encoded 3 frames" in told
     assert "!!" not in told
+    assert "??" not in told
 
 
 @pytest.mark.usefixtures("no_render")
@@ -102,8 +103,27 @@ def test_what_ditto_runs_on_is_told(
     monkeypatch.setenv("DITTO_MODELS", str(write_release(tmp_path / "models")))
     main(["doctor"])
     told = capfd.readouterr().out
-    assert "Ditto's networks run on cpu in float32: pytorch for appearance_extractor" in told
+    assert "Ditto's networks would run on cpu in float32: pytorch for appearance_extractor" in told
     assert "lmdm; onnx for hubert" in told
+    assert "Not as published: appearance_extractor.pth" in told
+
+
+@pytest.mark.usefixtures("no_render")
+def test_what_is_absent_or_damaged_is_not_called_ok(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DITTO_MODELS", str(tmp_path))
+    (tmp_path / "ditto_onnx").mkdir()
+    (tmp_path / "ditto_onnx" / "decoder.onnx").write_bytes(b"<!doctype html>")
+    (tmp_path / "superres").mkdir()
+    (tmp_path / "superres" / "codeformer.pth").write_bytes(b"cut off")
+    assert main(["doctor"]) == 0
+    told = capfd.readouterr().out
+    marks = {line[6:].split(" ")[0]: line[2:4] for line in told.splitlines() if line.startswith("  ")}
+    assert (marks["ditto-onnx"], marks["codeformer"], marks["superres"]) == ("??", "??", "--")
+    assert f"{tmp_path / 'ditto_onnx' / 'decoder.onnx'} (a web page)" in told
+    assert "codeformer.pth (7 bytes instead of 376,637,898 bytes)" in told
+    assert "The Lite engine works. The lines with ?? say what else is wrong." in told
 
 
 def test_the_list_of_bundled_files_is_complete_and_true() -> None:

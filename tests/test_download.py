@@ -189,7 +189,7 @@ def test_no_more_is_taken_than_was_promised(place: Place) -> None:
 
 def test_another_file_than_the_catalogues_is_refused_before_it_is_fetched(place: Place) -> None:
     place.hub.files[f"{REPO}/nets/big.pth"] = b"a longer or shorter one"
-    with pytest.raises(DownloadError, match=r"another one \(bytes 23 instead of 3072000\)"):
+    with pytest.raises(DownloadError, match=r"another one \(23 bytes instead of 3,072,000 bytes\)"):
         place.download()
     assert not place.hub.asked_for("nets/big")
 
@@ -361,4 +361,4 @@ def test_the_inventory_of_a_download(place: Place) -> None:
     place.download()
     (place.folder / "nets" / "big.pth").write_bytes(b"")
     found = take_inventory(place.files, [place.folder])
-    assert json.dumps([found.flawed[0][2], len(found.there)]) == '["0 bytes instead of 3,072,000", 2]'
+    assert json.dumps([found.flawed[0][2], len(found.there)]) == '["0 bytes instead of 3,072,000 bytes", 2]'

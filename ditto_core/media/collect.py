@@ -11,9 +11,9 @@ from torch import Tensor
 from ..errors import InputError
 from ..host import Host
 from ..sequences import DEFAULT_BATCH, ComputedSequence, LazySequence
+from ..sizes import size_of
 
 BYTES_PER_VALUE = 4
-GIGABYTE = 1e9
 
 
 def part_of(frames: LazySequence, start: int, count: int) -> LazySequence:
@@ -75,7 +75,7 @@ def _check_memory(frames: LazySequence, free_memory: int | None) -> None:
     needed = len(frames) * math.prod(frames.shape) * BYTES_PER_VALUE
     if free_memory is not None and needed > free_memory:
         raise InputError(
-            f"{len(frames)} images of {width}x{height} need {needed / GIGABYTE:.1f} GB of memory and "
-            f"{free_memory / GIGABYTE:.1f} GB are free. Take fewer of them with start and count, "
+            f"{len(frames)} images of {width}x{height} need {size_of(needed)} of memory and "
+            f"{size_of(free_memory)} are free. Take fewer of them with start and count, "
             "lower max_size, or write a video instead: that needs no more memory for a longer clip."
         )

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import InputError, ModelError
+from ..sizes import size_of
 
 CATALOGUE = Path(__file__).with_name("catalogue.json")
 
@@ -120,13 +121,3 @@ def _model_file(entry: dict[str, Any], repos: dict[str, dict[str, Any]]) -> Mode
 def _stays_inside(place: str) -> bool:
     """Whether a path is a plain relative one, on every system."""
     return bool(_PLAIN_PLACE.fullmatch(place)) and not {".", ".."} & set(place.split("/"))
-
-
-def size_of(count: int | None) -> str:
-    """A number of bytes, for people."""
-    if count is None:
-        return "size unknown"
-    for unit, scale in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if count >= scale:
-            return f"{count / scale:.1f} {unit}"
-    return f"{count} bytes"

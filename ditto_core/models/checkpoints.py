@@ -12,8 +12,9 @@ from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariable
 from torch import Tensor, nn
 
 from ..errors import ModelError
+from ..sizes import exact_size
 from .file_kinds import wrong_kind
-from .inventory import remedy
+from .inventory import how_to_get, remedy
 from .safe_weights import safe_form
 
 SHOWN = 3
@@ -35,7 +36,9 @@ def read_weights(path: Path, part: str = "", prefix: str = "") -> dict[str, Tens
     held = cast(dict[str, Any], loaded).get(part) if part and isinstance(loaded, dict) else loaded
     if not holds_weights(held):
         where = f"no weights under {part!r}" if part else "no named weights"
-        raise ModelError(f"The checkpoint {path} holds {where}; it is the file of something else.")
+        raise ModelError(
+            f"The checkpoint {path} holds {where}; it is the file of something else. {remedy(path)}"
+        )
     return {name.replace(prefix, "") if prefix else name: value for name, value in held.items()}
 
 
@@ -46,7 +49,7 @@ def read_checkpoint(path: Path) -> Any:
     Raises `ModelError` for a file that is missing, damaged, or holds anything else.
     """
     if not path.is_file():
-        raise ModelError(f"The checkpoint {path.name} is missing from {path.parent}.")
+        raise ModelError(f"The checkpoint {path.name} is missing from {path.parent}. {how_to_get(path)}")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -74,7 +77,7 @@ def fill(network: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
     if told:
         raise ModelError(
             f"The checkpoint {path} does not belong to the {type(network).__name__}: of its weights "
-            f"{', '.join(told)}. Put the file of that name from the same release there."
+            f"{', '.join(told)}. {remedy(path)}"
         )
     typed = {name: value.to(expected[name].dtype) for name, value in weights.items()}
     network.load_state_dict(typed, strict=True, assign=True)
@@ -95,8 +98,8 @@ def _why_unreadable(path: Path) -> str:
         return "is only a Git LFS pointer. Fetch the file itself, with `git lfs pull`."
     size, kind = path.stat().st_size, wrong_kind(path)
     if kind:
-        return f"({size:,} bytes) is {kind}, no PyTorch checkpoint. {remedy(path)}"
-    return f"({size:,} bytes) is damaged, incomplete, or holds more than weights. {remedy(path)}"
+        return f"({exact_size(size)}) is {kind}, no PyTorch checkpoint. {remedy(path)}"
+    return f"({exact_size(size)}) is damaged, incomplete, or holds more than weights. {remedy(path)}"
 
 
 def _some(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Reads the published configuration pickles without running anything they could bring along.
+"""Reads the published configuration pickles without running anything they could bring along, and JSON.
 
 A pickle is a program. This reader knows plain containers, numbers, texts and NumPy arrays and refuses
 everything else; arrays are built from their bytes here, not by NumPy's own unpickling.
@@ -7,6 +7,7 @@ everything else; arrays are built from their bytes here, not by NumPy's own unpi
 from __future__ import annotations
 
 import io
+import json
 import math
 import pickle
 import re
@@ -18,8 +19,9 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelError
-from .inventory import remedy
+from ..errors import InputError, ModelError
+from ..sizes import exact_size
+from .inventory import how_to_get, remedy
 
 LARGEST = 16 * 2**20
 """Bytes; the published files have 31 kB."""
@@ -35,11 +37,11 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
     """
     path = Path(path)
     if not path.is_file():
-        raise ModelError(f"The configuration {path.name} is missing from {path.parent}.")
+        raise ModelError(f"The configuration {path.name} is missing from {path.parent}. {how_to_get(path)}")
     if path.stat().st_size > LARGEST:
         raise ModelError(
-            f"The configuration {path} has {path.stat().st_size} bytes; the published ones have 31 kB. "
-            f"{remedy(path)}"
+            f"The configuration {path} has {exact_size(path.stat().st_size)}, far more than a "
+            f"configuration needs. {remedy(path)}"
         )
     try:
         config = _resolved(_Reader(io.BytesIO(path.read_bytes())).load())
@@ -50,12 +52,29 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
         ) from error
     except Exception as error:  # damaged bytes raise almost anything
         raise ModelError(
-            f"The configuration {path} ({path.stat().st_size} bytes) is damaged or no configuration: "
+            f"The configuration {path} ({exact_size(path.stat().st_size)}) is damaged or no configuration: "
             f"{error or type(error).__name__}. {remedy(path)}"
         ) from error
     if not isinstance(config, dict):
         raise ModelError(f"The configuration {path} holds no named settings. {remedy(path)}")
     return cast(dict[str, Any], config)
+
+
+def read_settings(path: str | PathLike[str]) -> dict[str, Any]:
+    """Named settings from a `.json` file, or from any other as `read_config` reads it.
+
+    Raises a `DittoError` that says why the file cannot be used.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".json":
+        return read_config(path)
+    try:
+        content: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"The settings in {path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"The settings in {path} must be a JSON object, each under its name.")
+    return cast(dict[str, Any], content)
 
 
 class _RefusedError(Exception):

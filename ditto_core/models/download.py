@@ -9,7 +9,8 @@ from pathlib import Path
 
 from ..errors import DownloadError
 from ..host import Host
-from .catalogue import ModelFile, size_of
+from ..sizes import size_of
+from .catalogue import ModelFile
 from .inventory import take_inventory
 from .remote import Remote, ask, hub_endpoint, url_of
 from .transfer import RefusedError, fetch, partial_of

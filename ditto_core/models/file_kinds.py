@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 _OF_SUFFIX = {
-    ".pth": "a PyTorch checkpoint",
+    **dict.fromkeys((".pth", ".pt", ".ckpt", ".bin", ".pkl"), "a PyTorch checkpoint"),
+    ".engine": "a TensorRT engine",
     ".safetensors": "a .safetensors file",
     ".onnx": "an ONNX network",
 }
-_OF_BEGINNING = {b"PK\x03\x04": _OF_SUFFIX[".pth"], b"ftrt": "a TensorRT engine", b"<": "a web page"}
+_WEB_PAGE = "a web page"
+_OF_BEGINNING = {b"PK\x03\x04": _OF_SUFFIX[".pth"], b"ftrt": _OF_SUFFIX[".engine"], b"<": _WEB_PAGE}
 
 
 def wrong_kind(path: Path) -> str:
@@ -21,4 +23,5 @@ def wrong_kind(path: Path) -> str:
         kind = _OF_SUFFIX[".safetensors"]
     elif start[:1] == b"\x08" and start[2:3] in (b"\x12", b":"):  # a version, then who wrote it or the graph
         kind = _OF_SUFFIX[".onnx"]
-    return "" if kind == _OF_SUFFIX.get(path.suffix) else kind
+    named = _OF_SUFFIX.get(path.suffix)
+    return "" if kind == named or (named is None and kind != _WEB_PAGE) else kind

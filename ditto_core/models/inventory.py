@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .catalogue import ModelFile, catalogue, size_of
+from ..sizes import exact_size, size_of
+from .catalogue import ModelFile, catalogue
+from .file_kinds import wrong_kind
 
 _POINTER = b"version https://git-lfs"
 """How the stand-in begins that Git leaves in place of a large file it did not fetch."""
@@ -33,8 +35,8 @@ def flaw(path: Path, file: ModelFile) -> str:
             return "only a Git LFS pointer"
     size = path.stat().st_size
     if file.bytes is not None and size != file.bytes:
-        return f"{size:,} bytes instead of {file.bytes:,}"
-    return "" if size else "empty"
+        return f"{exact_size(size)} instead of {exact_size(file.bytes)}"
+    return wrong_kind(path) if size else "empty"
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ def tell_set(name: str, folders: Sequence[Path]) -> str:
         if found.missing:
             told += f", missing: {', '.join(file.place for file in found.missing)}"
         for _, path, wrong in found.flawed:
-            told += f", damaged: {path} ({wrong})"
+            told += f", damaged or not the published one: {path} ({wrong})"
     return f"{told}. Get it: {download_command(name)}"
 
 
@@ -93,12 +95,25 @@ def download_command(*sets: str) -> str:
 
 def remedy(path: Path) -> str:
     """What to do about a broken file: where it is a published one, its true size and the command too."""
-    places = {file.place: file for file in catalogue().files if file.sets}
-    file = next((places[place] for place in places if path.as_posix().endswith(f"/{place}")), None)
+    file = _published(path)
     if file is None:
-        return "Download it again."
-    size = f"The published one has {file.bytes:,} bytes. " if file.bytes else ""
+        return "Put another copy of it there, from where it came from."
+    size = f"The published one has {exact_size(file.bytes)}. " if file.bytes else ""
     return f"{size}Delete it, and get it again with: {download_command(file.sets[0])}"
+
+
+def how_to_get(path: Path) -> str:
+    """What to do about a file that is not there: where it is a published one, the command."""
+    file = _published(path)
+    return "Put it there." if file is None else f"Get it with: {download_command(file.sets[0])}"
+
+
+def _published(path: Path) -> ModelFile | None:
+    """The file of the catalogue that belongs at a path; in another folder, the only one of that name."""
+    files = [file for file in catalogue().files if file.sets]
+    placed = [file for file in files if path.as_posix().endswith(f"/{file.place}")]
+    named = [file for file in files if file.name == path.name]
+    return placed[0] if placed else named[0] if len(named) == 1 else None
 
 
 def total_size(files: Iterable[ModelFile]) -> str:

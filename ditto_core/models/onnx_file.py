@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ..errors import ModelError
+from ..sizes import exact_size
 from .file_kinds import wrong_kind
-from .inventory import remedy
+from .inventory import how_to_get, remedy
 
 _Span: TypeAlias = tuple[int, int]
 
@@ -46,7 +47,7 @@ class OnnxFacts:
 def read_facts(path: Path) -> OnnxFacts:
     """Raises a `ModelError` when the file is missing or no ONNX file."""
     if not path.is_file():
-        raise ModelError(f"The model file {path.name} is missing from {path.parent}.")
+        raise ModelError(f"The model file {path.name} is missing from {path.parent}. {how_to_get(path)}")
     status = path.stat()
     return _facts(path, status.st_size, status.st_mtime_ns)
 
@@ -69,7 +70,7 @@ def check_stays_inside(path: Path) -> None:
 def _facts(path: Path, size: int, _changed: int) -> OnnxFacts:
     kind = wrong_kind(path)
     flaw = f"is {kind}, no ONNX file" if kind else "is damaged or no ONNX file"
-    damaged = f"The model file {path} ({size} bytes) {flaw}. {remedy(path)}"
+    damaged = f"The model file {path} ({exact_size(size)}) {flaw}. {remedy(path)}"
     if not size:
         raise ModelError(damaged)
     operators: set[str] = set()

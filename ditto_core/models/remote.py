@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import DownloadError, InputError
+from ..sizes import exact_size
 from .catalogue import ModelFile
 
 PUBLIC_HUB = "https://huggingface.co"
@@ -106,9 +107,11 @@ def _refusal(repo: str, revision: str, status: int) -> str:
 
 def _remote(file: ModelFile, sibling: Any, endpoint: str, token: str) -> Remote | str:
     sha256 = sibling.lfs.sha256 if sibling.lfs else ""
-    for ours, theirs, name in ((file.bytes, sibling.size, "bytes"), (file.sha256, sha256, "SHA-256")):
-        if ours and theirs and ours != theirs:
-            return f"the hub's file is another one ({name} {theirs} instead of {ours})"
+    if file.bytes and sibling.size and file.bytes != sibling.size:
+        sizes = f"{exact_size(sibling.size)} instead of {exact_size(file.bytes)}"
+        return f"the hub's {file.path} is another one ({sizes})"
+    if file.sha256 and sha256 and file.sha256 != sha256:
+        return f"the hub's {file.path} is another one (SHA-256 {sha256} instead of {file.sha256})"
     git = "" if sha256 else sibling.blob_id or ""
     return Remote(url_of(file, endpoint), sibling.size, sha256 or file.sha256, git, token)
 

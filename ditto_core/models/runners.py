@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from .inventory import how_to_get
 from .providers import CPU_PROVIDER, DIRECTML_PROVIDER, Provider
 
 _log = logging.getLogger(__name__)
@@ -164,7 +165,9 @@ class OnnxRunner:
 
     def _open(self) -> Any:
         if not self.path.is_file():
-            raise ModelError(f"The model file {self.path.name} is missing from {self.path.parent}.")
+            raise ModelError(
+                f"The model file {self.path.name} is missing from {self.path.parent}. {how_to_get(self.path)}"
+            )
         options = cast(Any, onnxruntime).SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1

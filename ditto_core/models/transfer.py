@@ -18,6 +18,7 @@ from urllib.request import HTTPRedirectHandler, HTTPSHandler, Request, build_ope
 
 from ..errors import DownloadError, ModelError
 from ..host import Host
+from ..sizes import exact_size
 from .remote import PATIENCE, Remote
 
 PIECE = 2**20
@@ -121,7 +122,7 @@ def _fault(path: Path, remote: Remote, host: Host) -> str:
     """What is wrong with a file that was received; "" when nothing is."""
     size = _size(path)
     if remote.bytes is not None and size != remote.bytes:
-        return f"{size:,} bytes instead of {remote.bytes:,}"
+        return f"{exact_size(size)} instead of {exact_size(remote.bytes)}"
     for wanted, algorithm, head in (
         (remote.sha256, "sha256", b""),
         (remote.git, "sha1", b"blob %d\0" % size),
