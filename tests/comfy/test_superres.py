@@ -26,8 +26,12 @@ def told(server: ComfyServer, graph: Graph) -> str:
     return "\n".join(line for shown in result.outputs.values() for line in shown.get("text", []))
 
 
-def test_a_missing_file_says_how_to_get_it(server: ComfyServer, tmp_path: Path) -> None:
-    result = server.run(graph_of("superres_both", tmp_path))
+def test_a_missing_file_says_how_to_get_it_when_it_is_needed(server: ComfyServer, tmp_path: Path) -> None:
+    graph = graph_of("superres_both", tmp_path)
+    (node,) = [node for node in graph.values() if node["class_type"] == "DittoSuperRes"]
+    assert "(both) changes nothing" in told(server, graph)
+    node["inputs"]["when"] = "always"
+    result = server.run(graph)
     assert not result.succeeded
     assert "GFPGANv1.4.pth" in str(result.events)
     assert "DittoDownload" in str(result.events)
