@@ -28,7 +28,7 @@ from .ditto.streaming import ONLINE
 from .doctor import Finding, State, examine
 from .download_command import add_download
 from .engine import Engine
-from .engines import AUTO, ENGINE_NAMES, load_engine
+from .engines import AUTO, ENGINE_NAMES, load_engine, with_data
 from .errors import DittoError, InputError, Interrupted
 from .execution_flags import add_execution, execution_of
 from .flags import (
@@ -147,6 +147,8 @@ def _render(
     engine: Engine, files: Sequence[str], options: TalkOptions, arguments: argparse.Namespace, host: Host
 ) -> int:
     begun = time.perf_counter()
+    if arguments.cfg_data:
+        engine = with_data(engine, arguments.cfg_data, host)
     changing = typed_controls(arguments)
     without_effect = [f"--{name}" for name in ignored(engine, {**typed_flags(arguments), **changing})]
     if without_effect:
@@ -310,6 +312,10 @@ def _add_file(group: Any, name: str, meaning: str) -> None:
 def _add_engine(group: Any) -> None:
     told = f"{', '.join(ENGINE_NAMES)} (default: {AUTO})"
     group.add_argument("--engine", choices=ENGINE_NAMES, default=AUTO, metavar="NAME", help=told)
+    told = (
+        "data in place of the configuration's, such as ch_info or delta_eye_arr: .json or .pkl (Ditto only)"
+    )
+    group.add_argument("--cfg_data", type=Path, metavar="FILE", help=told)
     told = f"as for speech that is still coming (Ditto only): overlap {ONLINE.overlap_v2}, few steps"
     group.add_argument("--online", action="store_true", help=told)
     size = " ".join(map(str, TalkOptions().chunksize))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .ditto.checkpoints import RELEASE, Checkpoints, find_checkpoints
+from .ditto.config import read_data
 from .ditto.engine import DittoEngine
 from .engine import Engine
 from .errors import EngineError
@@ -70,6 +71,18 @@ class _SharedEngine:
 
 
 _shared = _SharedEngine()
+
+
+def with_data(engine: Engine, file: Path, host: Host) -> Engine:
+    """The engine with the data in a file in place of its configuration's, see `ditto.config.read_data`.
+
+    Lite has none, which `host.notice` tells.
+    """
+    data = read_data(file)
+    if isinstance(engine, DittoEngine):
+        return engine.with_data(data)
+    host.notice(f"{engine.label} has no configuration and does not use {file.name}; Ditto does.")
+    return engine
 
 
 def engine_state(name: str, host: Host) -> str:

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, get_args
 
 from .blend.superres_plan import Method, When
 from .controls.control import Controls
-from .controls.curve import Curve
+from .controls.curve import Between, Curve
 from .controls.parts import EmotionSchedule, Expression, Eyes, HeadPose
 from .controls.text import (
     parse_emotion_schedule,
@@ -204,7 +204,13 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag(
             "stitch", "overall_ctrl_info", or_auto(said(parse_overall)), "KEY:X,...", "controls of all others"
         ),
-        Flag("stitch", "drive_eye", or_auto(boolean), "auto|true|false", "blink; auto: not for a video"),
+        Flag(
+            "stitch",
+            "drive_eye",
+            or_auto(boolean),
+            "auto|true|false",
+            "driven (true) or the source's own eyes (false); auto: not driven in a video",
+        ),
     ),
     "motion with Ditto": (
         Flag(
@@ -215,7 +221,13 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("motion", "overlap_v2", number(int, 0, 79), "N", "frames two windows share: smoothness"),
         Flag("motion", "smo_k_d", number(int, 1, 79), "N", "frames head motion is averaged over, 1 for none"),
         Flag("motion", "emo", or_auto(emotion), "NAME|N", _WORDS),
-        Flag("motion", "eye_f0_mode", boolean, "true|false", "draw motion for the first frame's eyes"),
+        Flag(
+            "motion",
+            "eye_f0_mode",
+            boolean,
+            "true|false",
+            "with driven eyes: draw motion for those of the first frame",
+        ),
         Flag("motion", "reference_character", boolean, "true|false", "draw motion for the published face"),
         Flag("motion", "delta_eye_open_n", frame_numbers, "N,...", "frames between blinks, 0 at random"),
         Flag(
@@ -275,6 +287,11 @@ CONTROLS: dict[str, tuple[Parser, str, str]] = {
     **{name: (_CURVE, "CURVE", f"factor of the head's {name.partition('_')[0]}") for name in _HEAD[3:]},
     "gaze_x": (_CURVE, "CURVE", "gaze to the picture's right, -30..30"),
     "gaze_y": (_CURVE, "CURVE", "gaze up, -30..30"),
+    "between": (
+        one_of(get_args(Between)),
+        "NAME",
+        "from keyframe to keyframe of these curves: smooth eases, linear goes straight, hold jumps (smooth)",
+    ),
 }
 """Flags for what changes over time: a number, or keyframes at frames and seconds such as '0: 0, 1.5s: 8'."""
 
@@ -329,12 +346,16 @@ def typed_controls(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def as_controls(typed: Mapping[str, Any]) -> Controls:
     """What `typed_controls` gave as controls."""
-    head, gaze = ({name: typed[name] for name in names if name in typed} for names in (_HEAD, _GAZE))
+    between = typed.get("between", "smooth")
+
+    def curves(names: Iterable[str]) -> dict[str, Any]:
+        return {name: replace(typed[name], between=between) for name in names if name in typed}
+
+    head, gaze, gate = curves(_HEAD), curves(_GAZE), curves(("gate",))
     controls = Controls()
     if "emotion_schedule" in typed:
         controls = controls.plus(EmotionSchedule(typed["emotion_schedule"], typed.get("emotion_fade", 0.5)))
-    if "gate" in typed:
-        controls = controls.plus(Expression(gate=typed["gate"]))
+    controls = controls.plus(Expression(**gate)) if gate else controls
     controls = controls.plus(HeadPose(**head)) if head else controls
     return controls.plus(Eyes(**gaze)) if gaze else controls
 

@@ -22,6 +22,7 @@ from .motion_tensor import DittoMotionFromTensor, DittoMotionToTensor
 from .plot_controls import DittoPlotControls
 from .plot_motion import DittoPlotMotion
 from .put_back_blend import DittoPutBackBlend
+from .replace_data import DittoReplaceData
 from .superres import DittoLoadSuperRes, DittoSuperRes
 from .talking_head import DittoTalkingHead
 from .warp3d import DittoWarp3D
@@ -31,6 +32,7 @@ NODES: list[type[io.ComfyNode]] = [
     DittoTalkingHead,
     DittoExample,
     DittoLoadEngine,
+    DittoReplaceData,
     DittoDownload,
     DittoConvertTensorRT,
     DittoLoadAvatar,

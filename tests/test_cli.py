@@ -520,6 +520,28 @@ def test_what_changes_over_time_becomes_controls(asked: dict[str, Any]) -> None:
     assert any(first["delta_exp"])
 
 
+@pytest.mark.parametrize(
+    ("between", "share"), [("smooth", 0.36**2 * (3 - 2 * 0.36)), ("linear", 0.36), ("hold", 0.0)]
+)
+def test_curves_go_from_keyframe_to_keyframe_as_asked(
+    between: str, share: float, asked: dict[str, Any]
+) -> None:
+    words = ("--yaw", "0: 0, 1s: 10", "--gate", "0: 0, 1s: 1", "--between", between)
+    assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4"), *words) == 0
+    info = asked["options"].merged(Audio(torch.zeros(1, 2 * 16000), 16000)).stitch.ctrl_info
+    assert info[9]["delta_yaw"] == pytest.approx(10 * share)
+    assert info[9]["vad_alpha"] == pytest.approx(share)
+
+
+def test_lite_says_that_it_has_no_data_to_replace(
+    asked: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "blink.json").write_text('{"delta_eye_arr": [[]]}')
+    data = ("--cfg_data", str(tmp_path / "blink.json"))
+    assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4"), "--engine", "lite", *data) == 0
+    assert "does not use blink.json" in capfd.readouterr().err
+
+
 def test_help_shows_examples_flags_and_defaults(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     assert "ditto talk --source portrait.jpg" in capfd.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -63,6 +64,30 @@ class Stages:
     def crops(self, keypoints: Any) -> Any:
         (volumes,) = self.host.call("DittoWarp3D", keypoints=keypoints)
         return self.host.call("DittoDecode", volumes=volumes)[0]
+
+
+class TestData:
+    def test_what_a_file_holds_replaces_the_configurations(
+        self, host: StubHost, portrait: torch.Tensor, ditto: Path
+    ) -> None:
+        file = ditto / "ditto_cfg" / "still.json"
+        file.write_text(json.dumps({"v_min_max_for_clip": [[0.25] * 265, [0.25] * 265]}))
+        before = host.nodes["DittoReplaceData"].fingerprint_inputs(file="still.json")
+        (published,) = host.call("DittoLoadEngine", engine="ditto")
+        (replaced,) = host.call("DittoReplaceData", engine=published, file="still.json")
+        (avatar, _) = host.call("DittoLoadAvatar", engine=replaced, source=portrait)
+        (heard,) = host.call("DittoWav2Feat", engine=replaced, audio=speech())
+        (motion,) = host.call("DittoLMDMSample", avatar=avatar, speech=heard, sampling_timesteps=1)
+        assert (motion.values == 0.25).all()
+        assert published.config.limits is not replaced.config.limits
+        assert host.call("DittoReplaceData", engine=published)[0] is published
+        file.write_text("{}")
+        assert host.nodes["DittoReplaceData"].fingerprint_inputs(file="still.json") != before
+
+    def test_a_file_that_is_not_there_any_more_is_refused(self, host: StubHost) -> None:
+        (lite,) = host.call("DittoLoadEngine", engine="lite")
+        with pytest.raises(host.core("errors").InputError, match="choose one of"):
+            host.call("DittoReplaceData", engine=lite, file="gone.json")
 
 
 class TestControls:

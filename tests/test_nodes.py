@@ -29,6 +29,7 @@ NODE_IDS = {
     "DittoTalkingHead",
     "DittoExample",
     "DittoLoadEngine",
+    "DittoReplaceData",
     "DittoDownload",
     "DittoConvertTensorRT",
     "DittoLoadAvatar",

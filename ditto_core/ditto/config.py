@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..data import FadeTarget, FrameControl
 from ..errors import DittoError, InputError, ModelError
-from ..models.configs import read_config
+from ..models.configs import read_config, read_settings
+from ..models.inventory import searched
 from .condition import Character, EyeAttributes
 from .emotion import emotion_table
 from .motion import MOTION_WIDTH, POINTS, MotionInfo
@@ -77,6 +78,23 @@ def open_config(path: Path) -> DittoConfig:
         return DittoConfig(options=options, **_data(options))
     except ValueError as error:
         raise ModelError(f"The configuration {path} is unusable: {error}") from error
+
+
+def read_data(path: Path) -> dict[str, Any]:
+    """The data of a configuration, or some of it, under the published names: a `.pkl` or `.json` file.
+
+    Of a whole configuration its data only, not its run options. Raises a `DittoError` for a file that cannot
+    be used.
+    """
+    content = read_settings(path)
+    options = content.get("default_kwargs")
+    return content if options is None else {name: options[name] for name in _DATA if name in options}
+
+
+def data_files(folders: Iterable[Path]) -> dict[str, Path]:
+    """What `read_data` may read in the model folders' `ditto_cfg`, by name."""
+    places = [folder / "ditto_cfg" for folder in reversed(searched(folders))]
+    return {file.name: file for place in places for kind in ("*.json", "*.pkl") for file in place.glob(kind)}
 
 
 def _data(options: Mapping[str, Any]) -> dict[str, Any]:

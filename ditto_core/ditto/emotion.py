@@ -21,7 +21,7 @@ def emotion_table(choice: EmotionChoice) -> Tensor:
     """The emotion of each frame, (m, 8) float32; frame i reads row i mod m.
 
     `choice` is one class by name or number ("happy", 3); several at once (["happy", "surprise"]); a list of
-    such lists, one a row; or a table (m, 8) used as it is.
+    such lists, one a row; or a table (m, 8) used as it is, an array or lists of fractions.
     """
     if isinstance(choice, Tensor) or (isinstance(choice, np.ndarray) and choice.dtype.kind == "f"):
         return _given_table(torch.as_tensor(choice))
@@ -30,6 +30,8 @@ def emotion_table(choice: EmotionChoice) -> Tensor:
     rows = cast(Sequence[EmotionMixture], choice)
     if len(rows) == 0:
         raise InputError("The emotion is an empty list; name at least one class.")
+    if _holds_fractions(rows):
+        return _given_table(_numbers(rows))
     if any(_is_sequence(row) for row in rows):
         return torch.stack([emotion_vector(_labels(row)) for row in rows])
     return emotion_vector(cast(Sequence[EmotionLabel], rows))[None]
@@ -84,6 +86,18 @@ def _given_table(table: Tensor) -> Tensor:
     if not bool(torch.isfinite(table).all()):
         raise InputError("The emotion table holds values that are no numbers.")
     return table.float()
+
+
+def _holds_fractions(rows: Sequence[Any]) -> bool:
+    """Whether these are weights, as JSON has them, instead of classes."""
+    return any(isinstance(value, float) for row in rows if _is_sequence(row) for value in row)
+
+
+def _numbers(rows: Any) -> Tensor:
+    try:
+        return torch.as_tensor(rows, dtype=torch.float32)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The emotion table is no table of numbers: {error}.") from error
 
 
 def _is_sequence(value: Any) -> bool:

@@ -6,10 +6,11 @@ keypoints (stitch), feature volumes moved to them (warp), pictures (decode).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -84,6 +85,12 @@ class DittoEngine(Engine):
     def batch(self) -> int:
         """Frames rendered at once; fewer after memory ran out."""
         return self._rendering.size
+
+    def with_data(self, data: Mapping[str, Any]) -> DittoEngine:
+        """The same networks with data in place of the configuration's, see `DittoConfig.replaced`."""
+        other = copy(self)
+        other.config = self.config.replaced(data)
+        return other
 
     def register(self, source: Source, options: AvatarOptions, host: Host) -> DittoAvatar:
         faces = self._faces(options)
