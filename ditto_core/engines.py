@@ -6,15 +6,14 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from .ditto.checkpoints import RELEASE, Checkpoints, find_checkpoints
+from .ditto.checkpoints import Checkpoints, find_checkpoints
 from .ditto.config import read_data
 from .ditto.engine import DittoEngine
 from .engine import Engine
-from .errors import EngineError
+from .errors import EngineError, ModelError
 from .host import Host
 from .lite.engine import LiteEngine
 from .models.execution import Execution
-from .models.inventory import download_command
 
 AUTO = "auto"
 
@@ -38,7 +37,11 @@ def load_engine(
     one whose files are missing or damaged and `InputError` for an execution the device is not able to.
     """
     checkpoints = _checkpoints(name, host, data_root, cfg_pkl)
-    return LiteEngine() if checkpoints is None else DittoEngine(checkpoints, host.device, execution)
+    if checkpoints is None:
+        return LiteEngine()
+    engine = DittoEngine(checkpoints, host.device, execution)
+    _tell_unheeded(engine, host)
+    return engine
 
 
 def shared_engine(name: str, host: Host, execution: Execution | None = None) -> Engine:
@@ -49,7 +52,9 @@ def shared_engine(name: str, host: Host, execution: Execution | None = None) -> 
     checkpoints = _checkpoints(name, host, None, None)
     if checkpoints is None:
         return LiteEngine()
-    return _shared.get(checkpoints, host, execution or Execution())
+    engine = _shared.get(checkpoints, host, execution or Execution())
+    _tell_unheeded(engine, host)
+    return engine
 
 
 class _SharedEngine:
@@ -58,9 +63,9 @@ class _SharedEngine:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._key: object = None
-        self._engine: Engine | None = None
+        self._engine: DittoEngine | None = None
 
-    def get(self, checkpoints: Checkpoints, host: Host, execution: Execution) -> Engine:
+    def get(self, checkpoints: Checkpoints, host: Host, execution: Execution) -> DittoEngine:
         key = (_state(checkpoints), host.device, execution)
         with self._lock:
             if self._engine is None or self._key != key:
@@ -103,22 +108,44 @@ def _checkpoints(name: str, host: Host, data_root: Path | None, cfg_pkl: Path | 
     if name == "lite":
         return None
     checkpoints = find_checkpoints(host.model_folders(), data_root, cfg_pkl)
+    absent = _absent(data_root, cfg_pkl)
     if name == AUTO:
-        host.notice(_choice(checkpoints))
+        host.notice(" ".join((*absent, _choice(checkpoints, named=data_root is not None))))
+    elif absent:
+        raise ModelError(
+            f"{' '.join(absent)} Correct it, or leave it out to use the model folders "
+            f"({_listed(host.model_folders())}), or get Ditto's files with: {checkpoints.to_get} (or choose "
+            "lite or auto to go on without)."
+        )
     return None if name == AUTO and checkpoints.missing else checkpoints
 
 
-def _choice(checkpoints: Checkpoints) -> str:
-    """What `auto` takes, and why."""
+def _absent(data_root: Path | None, cfg_pkl: Path | None) -> list[str]:
+    """What was asked for by its path and is not there, a sentence each."""
+    told: list[str] = []
+    if data_root is not None and not data_root.is_dir():
+        told.append(f"There is no folder {data_root} (data_root).")
+    if cfg_pkl is not None and not cfg_pkl.is_file():
+        told.append(f"There is no configuration {cfg_pkl} (cfg_pkl).")
+    return told
+
+
+def _tell_unheeded(engine: DittoEngine, host: Host) -> None:
+    if told := engine.networks.unheeded:
+        host.notice(told)
+
+
+def _choice(checkpoints: Checkpoints, *, named: bool) -> str:
+    """What `auto` takes, and why. named: the user named the folder, and wants to know all that it lacks."""
     if not checkpoints.missing:
         return (
             f"Engine: Ditto. Its files were found in {_listed(p.parent for p in checkpoints.found.values())}."
         )
-    looked = _listed(checkpoints.folders)
+    looked, missing = _listed(checkpoints.folders), ", ".join(checkpoints.missing)
     told = f"None of Ditto's files were found in {looked}."
-    if checkpoints.found:
-        told = f"These files of Ditto's were not found in {looked}: {', '.join(checkpoints.missing)}."
-    return f"Engine: Lite (draft quality). {told} To get them: {download_command(RELEASE)}"
+    if checkpoints.found or named:
+        told = f"These files of Ditto's were not found in {looked}: {missing}."
+    return f"Engine: Lite (draft quality). {told} To get them: {checkpoints.to_get}"
 
 
 def _listed(folders: Iterable[Path]) -> str:

@@ -242,11 +242,30 @@ def test_a_configuration_cannot_name_files_outside_of_its_folder(own_release: Pa
 
 def test_a_configuration_that_is_not_there_is_missing(release: Path, tmp_path: Path):
     gone = tmp_path / "gone.pkl"
-    with pytest.raises(ModelError, match=rf"Missing: {re.escape(str(gone))}\."):
+    with pytest.raises(ModelError, match=rf"no configuration {re.escape(str(gone))} .*Correct it, or leave"):
         load_engine("ditto", FolderHost(release), cfg_pkl=gone)
     host = FolderHost(release)
     assert load_engine("auto", host, cfg_pkl=gone).name == "lite"
-    assert str(gone) in host.heard[0]
+    assert host.heard[0].startswith(f"There is no configuration {gone} (cfg_pkl). Engine: Lite")
+
+
+def test_a_folder_that_is_not_there_is_named(release: Path):
+    gone = release / "ditto_pytorh"
+    words = rf"no folder {re.escape(str(gone))} .*{re.escape(str(release))}.*get"
+    with pytest.raises(ModelError, match=words):
+        load_engine("ditto", FolderHost(release), data_root=gone)
+    host = FolderHost(release)
+    assert load_engine("auto", host, data_root=gone).name == "ditto", "the folders beside it have all"
+    assert host.heard[0].startswith(f"There is no folder {gone} (data_root). Engine: Ditto")
+
+
+def test_a_folder_that_lacks_files_has_them_listed(release: Path, tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    host = FolderHost(release)
+    assert load_engine("auto", host, data_root=tmp_path / "mine").name == "lite"
+    places = ("ditto_cfg/v0.4_hubert_cfg_pytorch.pkl", "ditto_pytorch/models/decoder.pth")
+    assert all(place in host.heard[0] for place in places)
+    assert host.heard[0].endswith(f"ditto-pytorch --dir {tmp_path}")
 
 
 def test_a_release_in_its_own_folder_is_found(release: Path, tmp_path: Path):

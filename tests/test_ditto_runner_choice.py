@@ -13,6 +13,7 @@ from ditto_core.ditto import runners
 from ditto_core.ditto.checkpoints import Checkpoints, find_checkpoints
 from ditto_core.ditto.runners import HALF, NETWORKS, DittoNetworks
 from ditto_core.errors import ModelError
+from ditto_core.host import Host
 from ditto_core.models import providers
 from ditto_core.models.execution import Execution
 from ditto_core.models.runners import OnnxRunner
@@ -106,6 +107,37 @@ def test_an_engine_that_is_not_there_comes_from_the_onnx_file(
         assert name == "TensorrtExecutionProvider"
         assert options["trt_fp16_enable"] is False
         assert options["trt_engine_cache_path"] == str(release / "ditto_onnx" / "onnxruntime_tensorrt")
+
+
+def test_each_networks_precision_is_told_and_what_does_not_heed_the_choice(release: Path) -> None:
+    other = {"decoder": "onnx", "warp_network": "tensorrt"}
+    asked = opened(found_in(release), precision="fp16", networks=other)
+    assert asked.told == (
+        "cuda: pytorch in fp16 for appearance_extractor; "
+        "pytorch in fp32 for motion_extractor, stitch_network, lmdm; "
+        "tensorrt in fp16 for warp_network; onnx in fp32 for decoder, hubert"
+    )
+    assert asked.unheeded.startswith("Precision fp16 does not reach decoder: ")
+    engines = opened(found_in(release), precision="fp32", networks={"decoder": "tensorrt"})
+    assert engines.unheeded.startswith("Precision fp32 does not reach decoder: ")
+    assert opened(found_in(release), runner="onnx").unheeded == "", "nothing was asked for"
+    assert opened(found_in(release), runner="onnx", precision="fp32").unheeded == ""
+
+
+def test_what_onnx_runtime_builds_at_first_is_told(release: Path) -> None:
+    heard: list[str] = []
+
+    class Listening(Host):
+        def notice(self, message: str) -> None:
+            heard.append(message)
+
+    (release / "ditto_trt_Ampere_Plus" / "decoder_fp16.engine").unlink()
+    networks = opened(found_in(release), networks={"decoder": "tensorrt"})
+    networks.prepare(("motion_extractor", "decoder"), Listening())
+    assert heard == ["ONNX Runtime builds TensorRT's engine of decoder first. This takes minutes."]
+    (release / "ditto_onnx" / "onnxruntime_tensorrt").mkdir()
+    networks.prepare(("decoder",), Listening())
+    assert len(heard) == 1
 
 
 def test_no_engine_and_no_tensorrt_is_named(release: Path, monkeypatch: pytest.MonkeyPatch) -> None:

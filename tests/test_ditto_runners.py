@@ -7,14 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import av
 import cv2
 import numpy as np
 import pytest
 import torch
 from helpers.ditto_release import use_small_networks, write_release
+from helpers.media import tone, write_sound
 from helpers.onnx_release import write_onnx_release
 from torch import Tensor
 
+from ditto_core.__main__ import main
 from ditto_core.data import Audio, AvatarOptions, MotionOptions
 from ditto_core.demo import PORTRAIT
 from ditto_core.ditto.engine import DittoEngine
@@ -117,6 +120,46 @@ def test_the_onnx_folder_is_a_data_root(both: Path) -> None:
     assert isinstance(engine, DittoEngine)
     assert engine.networks.kinds["decoder"] == "onnx"
     assert engine.networks.files["hubert"] == both / "ditto_onnx" / "hubert.onnx"
+
+
+def test_onnx_files_that_do_not_follow_the_precision_are_told(onnx_only: Path) -> None:
+    for load in (load_engine, shared_engine):
+        host = FolderHost(onnx_only)
+        load("ditto", host, execution=Execution(precision="bf16"))
+        assert [told.partition(":")[0] for told in host.heard] == ["Precision bf16 does not reach decoder"]
+        load("ditto", host, execution=Execution())
+        assert len(host.heard) == 1
+
+
+@pytest.mark.parametrize("online", [(), ("--online",)], ids=["offline", "online"])
+def test_the_onnx_release_alone_speaks_by_the_documented_command(
+    online: tuple[str, ...], onnx_only: Path, tmp_path: Path
+) -> None:
+    """PyTorch's networks have their full size here, so nothing could run on them unseen."""
+    cv2.imwrite(str(tmp_path / "person.png"), picture()[..., ::-1])
+    write_sound(tmp_path / "speech.wav", tone(0.3, 16000)[None], 16000, "pcm_f32le", "flt")
+    output = tmp_path / "out.mp4"
+    command = [
+        *("inference", "--data_root", onnx_only / "ditto_onnx", "--engine", "ditto", *online),
+        *("--cfg_pkl", onnx_only / "ditto_cfg" / "v0.4_hubert_cfg_trt.pkl", "--sampling_timesteps", 4),
+        *("--source_path", tmp_path / "person.png", "--audio_path", tmp_path / "speech.wav"),
+        *("--output_path", output),
+    ]
+    assert main([str(each) for each in command]) == 0
+    with av.open(output) as video:
+        assert len(list(video.decode(video=0))) == 8
+
+
+def test_what_a_begun_onnx_release_lacks_is_named_as_onnx(onnx_only: Path) -> None:
+    (onnx_only / "ditto_onnx" / "decoder.onnx").unlink()
+    with pytest.raises(ModelError, match=r"Missing: ditto_onnx/decoder\.onnx \(.*ditto-onnx \(or"):
+        ditto(onnx_only)
+    host = FolderHost(onnx_only / "nothing")
+    root = onnx_only / "ditto_onnx"
+    assert load_engine("auto", host, data_root=root).name == "lite"
+    (told,) = host.heard
+    assert f"not found in {root}: ditto_onnx/decoder.onnx. To get them: " in told
+    assert told.endswith(f"ditto-onnx --dir {onnx_only}")
 
 
 def test_the_warp_file_that_needs_no_plugin_is_preferred(onnx_only: Path) -> None:

@@ -103,8 +103,8 @@ def test_what_ditto_runs_on_is_told(
     monkeypatch.setenv("DITTO_MODELS", str(write_release(tmp_path / "models")))
     main(["doctor"])
     told = capfd.readouterr().out
-    assert "Ditto's networks would run on cpu in float32: pytorch for appearance_extractor" in told
-    assert "lmdm; onnx for hubert" in told
+    assert "Ditto's networks would run on cpu: pytorch in fp32 for appearance_extractor" in told
+    assert "lmdm; onnx in fp32 for hubert" in told
     assert "Not as published: appearance_extractor.pth" in told
 
 

@@ -133,6 +133,18 @@ def test_every_network_becomes_an_engine_of_the_published_name(trt: Any, onnx_di
     assert (trt_dir / TIMING_CACHE).read_bytes().count(b"measured") == len(result.built)
 
 
+def test_hubert_takes_several_chunks_where_its_file_keeps_them_apart(trt: Any, tmp_path: Path):
+    source, engine = tmp_path / "hubert.onnx", tmp_path / "hubert_fp32.engine"
+    write_hubert(source, width=8, batched=True)
+    build_engine(source, engine, "fp32", HERE, Host())
+    assert trt.built[0]["profile"]["input_values"] == ((1, 3240), (4, 6480), (8, 12960))
+    runner, samples = TensorRTRunner(engine, HERE), torch.randn(3, 6480)
+    assert runner.takes_batches
+    together = runner(input_values=samples)["encoding_out"]
+    alone = [runner(input_values=each[None])["encoding_out"] for each in samples]
+    torch.testing.assert_close(together, torch.cat(alone))
+
+
 @pytest.mark.parametrize(
     ("name", "precision"),
     [
@@ -303,6 +315,28 @@ def test_it_is_built_again_when_the_onnx_file_is_at_hand(
     record = read_record(engine)
     assert record is not None
     assert (record.precision, record.tensorrt) == ("fp16", machine[0])
+
+
+def test_the_first_build_is_shown_and_may_be_stopped(trt: Any, onnx_dir: Path, tmp_path: Path):
+    engine = tmp_path / "trt" / "decoder_fp16.engine"
+    runner = TensorRTRunner(engine, HERE, source=onnx_dir / "decoder.onnx")
+
+    class Stops(Host):
+        def check_interrupted(self) -> None:
+            raise Interrupted("stopped")
+
+    with pytest.raises(Interrupted):
+        runner.prepare(Stops())
+    assert engines_in(tmp_path / "trt") == []
+
+    host = Notes()
+    runner.prepare(host)
+    assert host.notices == ["Building decoder_fp16.engine since it is not there. This takes minutes."]
+    assert set(host.stages) == {"build decoder_fp16"}
+    runner(x=torch.zeros(1, 2, 4, 4))
+    runner.prepare(host)
+    assert len(trt.built) == 1, "the one that was stopped is none"
+    assert len(host.notices) == 1
 
 
 def test_another_build_of_the_same_version_fits(engine: Path, monkeypatch: pytest.MonkeyPatch):

@@ -14,11 +14,11 @@ from ..models.inventory import download_command, searched
 from ..models.tensorrt_files import record_path
 from .named_files import named_files
 
-RELEASE, FACES_SET = "ditto-pytorch", "ditto-faces"
-"""The sets of files to download: what suffices everywhere, and `FACES` with `MESH`."""
+RELEASE, ONNX_SET, FACES_SET = "ditto-pytorch", "ditto-onnx", "ditto-faces"
+"""The sets of files to download: what suffices everywhere, the same as ONNX, and `FACES` with `MESH`."""
 
 ENGINES = "ditto_trt_*"
-_PYTORCH = "ditto_pytorch"
+_PYTORCH, _ONNX = "ditto_pytorch", "ditto_onnx"
 
 RUNS_ON = {".pth": "pytorch", ".safetensors": "pytorch", ".onnx": "onnx", ".engine": "tensorrt"}
 """The runner of each format."""
@@ -61,12 +61,14 @@ class Checkpoints:
     """The files that were found, by role, and what was not: paths within the release.
 
     formats: for each network, its files by the runner they are for, best first; `found` has the first.
+    to_get: the command that fetches what is missing.
     """
 
     found: dict[str, Path]
     missing: tuple[str, ...]
     folders: tuple[Path, ...]
     formats: dict[str, dict[str, Path]]
+    to_get: str
 
     def have(self, roles: Sequence[str]) -> bool:
         return all(role in self.found for role in roles)
@@ -78,7 +80,7 @@ class Checkpoints:
             missing = ", ".join(catalogue().told(place) for place in self.missing)
             raise ModelError(
                 f"Ditto's files are not complete. Missing: {missing}. Looked in {looked}. Get them with the "
-                f"node DittoDownload or with: {download_command(RELEASE)} (or choose lite or auto to go on "
+                f"node DittoDownload or with: {self.to_get} (or choose lite or auto to go on "
                 "without)."
             )
 
@@ -110,13 +112,21 @@ def find_checkpoints(
             formats[role] = {}
             for path in there:
                 formats[role].setdefault(RUNS_ON.get(path.suffix, ""), path)
-    first = {role: places[0] for role, places in _NEEDED.items()}
+    release = ONNX_SET if _only_onnx(formats, data_root) else RELEASE
+    first = {file.role: file.place for file in reversed(catalogue().of_set(release)) if file.role in _NEEDED}
     if cfg_pkl is not None:
         first["config"] = str(cfg_pkl)
         found.pop("config", None)
         found.update({"config": cfg_pkl} if cfg_pkl.is_file() else {})
-    missing = tuple(place for role, place in first.items() if role not in found)
-    return Checkpoints(found, missing, roots, formats)
+    missing = tuple(first[role] for role in _NEEDED if role not in found)
+    to_get = download_command(release, *([] if data_root is None else ["--dir", str(roots[0].parent)]))
+    return Checkpoints(found, missing, roots, formats, to_get)
+
+
+def _only_onnx(formats: dict[str, dict[str, Path]], data_root: Path | None) -> bool:
+    """Whether the release that is there, or was begun, is the one of ONNX files."""
+    kinds = {kind for role in _STEMS if role != "hubert" for kind in formats.get(role, {})}
+    return "pytorch" not in kinds and ("onnx" in kinds or (data_root is not None and data_root.name == _ONNX))
 
 
 def _there(places: Sequence[str], roots: Sequence[Path], *, beside: bool) -> list[Path]:

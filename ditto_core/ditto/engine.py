@@ -94,8 +94,9 @@ class DittoEngine(Engine):
 
     def register(self, source: Source, options: AvatarOptions, host: Host) -> DittoAvatar:
         faces = self._faces(options)
-        for network in (*faces.networks, *(self.networks.runners[name] for name in RENDERING)):
+        for network in faces.networks:
             host.manage(network)
+        self.networks.prepare(RENDERING, host)
         frames = limit_size(first_frames(source.frames, options.template_n_frames), options.max_size)
         followed = faces.follow(frames, options, host)
         return build_avatar(
@@ -109,7 +110,7 @@ class DittoEngine(Engine):
         )
 
     def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
-        host.manage(self.networks.runners["hubert"])
+        self.networks.prepare(("hubert",), host)
 
         def progress(done: int, total: int) -> None:
             host.check_interrupted()
@@ -122,7 +123,7 @@ class DittoEngine(Engine):
         self, avatar: Avatar, speech: SpeechFeatures, options: MotionOptions, host: Host
     ) -> DittoMotion:
         self._check(avatar, speech)
-        host.manage(self.networks.runners["lmdm"])
+        self.networks.prepare(("lmdm",), host)
         person = cast(DittoAvatar, avatar)
         character, drawn_for = self.imagined(person, options)
         drawn = speech.audio.frame_count(FPS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, ModelError
+from ..host import Host
 from ..models.compiling import compiler_for
-from ..models.execution import AUTO, Execution, choose_dtype
+from ..models.execution import AUTO, Execution, choose_dtype, precision_name
 from ..models.inventory import download_command
 from ..models.onnx_graph import rewritten, usable
 from ..models.providers import TENSORRT_PROVIDER, available_providers, providers_for, tensorrt_providers
 from ..models.runners import OnnxRunner, Runner
 from ..models.tensorrt import TensorRTRunner
-from ..models.tensorrt_files import engine_name
+from ..models.tensorrt_files import engine_name, precision_of
 from ..models.torch_runner import TorchRunner
 from .checkpoints import Checkpoints
 from .networks import create, faster
@@ -101,6 +102,15 @@ def _file(runner: str, files: Mapping[str, Path]) -> Path:
     return files.get(runner) or files["onnx"]
 
 
+def _engine_cache(onnx: Path) -> Path:
+    """Where TensorRT inside ONNX Runtime keeps what it builds."""
+    return onnx.parent / "onnxruntime_tensorrt"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
 class DittoNetworks:
     """The six networks and the speech encoder behind one call, each loaded on its first use.
 
@@ -121,15 +131,49 @@ class DittoNetworks:
         """The runner of each network."""
         self.files = {name: _file(kind, checkpoints.formats[name]) for name, kind in self.kinds.items()}
         self.runners = {name: self._open(name, checkpoints.formats[name]) for name in NETWORKS}
+        self._asked = execution.precision
 
     @property
     def told(self) -> str:
-        """The device, the precision and each runner with its networks, for people."""
-        runners = [
-            f"{runner} for {', '.join(name for name in NETWORKS if self.kinds[name] == runner)}"
-            for runner in dict.fromkeys(self.kinds.values())
-        ]
-        return f"{self.device} in {str(self.dtype).removeprefix('torch.')}: {'; '.join(runners)}"
+        """The device, and each runner and precision with its networks, for people."""
+        ways: dict[str, list[str]] = {}
+        for name in NETWORKS:
+            ways.setdefault(f"{self.kinds[name]} in {self.precision_of(name)}", []).append(name)
+        return f"{self.device}: {'; '.join(f'{way} for {_listed(names)}' for way, names in ways.items())}"
+
+    @property
+    def unheeded(self) -> str:
+        """Which networks compute in another precision than was asked for, though they would bear it; ""
+        when none does."""
+        bearing = NETWORKS if self._asked == "fp32" else self._halvable
+        others = [name for name in bearing if self._asked not in (AUTO, self.precision_of(name))]
+        if not others:
+            return ""
+        return (
+            f"Precision {self._asked} does not reach {_listed(others)}: ONNX files and TensorRT engines are "
+            "computed in the precision they hold. The runner pytorch follows it."
+        )
+
+    def precision_of(self, name: str) -> str:
+        """What a network computes in: fp32, fp16 or bf16."""
+        runner = self.runners[name]
+        if isinstance(runner, TensorRTRunner):
+            return runner.name[-4:] if runner.name.endswith(("_fp16", "_fp32")) else precision_of(runner.name)
+        half = name in self._halvable and self.dtype != torch.float32
+        if self.kinds[name] == "tensorrt":
+            return "fp16" if half else "fp32"
+        return precision_name(self.dtype) if half and self.kinds[name] == "pytorch" else "fp32"
+
+    def prepare(self, names: Iterable[str], host: Host) -> None:
+        """Hand the host networks that are about to be used. TensorRT engines that have to be built first are
+        built now, where the host shows the progress and can stop it."""
+        for name in names:
+            runner = self.runners[name]
+            host.manage(runner)
+            if isinstance(runner, TensorRTRunner):
+                runner.prepare(host)
+            elif self.kinds[name] == "tensorrt" and not _engine_cache(self.files[name]).is_dir():
+                host.notice(f"ONNX Runtime builds TensorRT's engine of {name} first. This takes minutes.")
 
     def run(self, name: str, **inputs: Tensor) -> dict[str, Tensor]:
         """All outputs of a network, on its runner's device."""
@@ -155,6 +199,11 @@ class DittoNetworks:
             return cast(TorchRunner[LMDM], runner).module
         return partial(self.run, "lmdm")
 
+    @property
+    def _halvable(self) -> frozenset[str]:
+        """The networks that half precision is for."""
+        return HALF_ON_CPU if self.device.type == "cpu" else HALF
+
     def _open(self, name: str, files: Mapping[str, Path]) -> Runner:
         kind = self.kinds[name]
         if kind == "pytorch":
@@ -171,18 +220,17 @@ class DittoNetworks:
             return TensorRTRunner(engine, self.device, source=source)
         half = name in HALF and self.dtype != torch.float32
         path = files["onnx"]
-        cache = path.parent / "onnxruntime_tensorrt"
         return OnnxRunner(
             path,
             device=self.device,
-            providers=tensorrt_providers(self.device, half=half, cache=cache),
+            providers=tensorrt_providers(self.device, half=half, cache=_engine_cache(path)),
             content=usable,
         )
 
     def _pytorch(self, name: str, path: Path) -> TorchRunner[nn.Module]:
         part, prefix = WRAPPED.get(name, ("", ""))
         on_cpu = self.device.type == "cpu"
-        half = self.dtype != torch.float32 and name in (HALF_ON_CPU if on_cpu else HALF)
+        half = self.dtype != torch.float32 and name in self._halvable
 
         def finish(network: nn.Module) -> nn.Module:
             # Measured on the CPU only; a GPU gets the networks as published, which take whole batches.

@@ -85,8 +85,7 @@ class Stages:
         self.stitcher = engine.stitcher(avatar, self.drawn_for, stitch)
         self.controls = engine.controls(_controlled_frames(stitch) if length is None else length, stitch)
         self.eyes = blink_offsets(engine.config.blink_table, length or BLINK_CYCLE, motion)
-        for network in ("hubert", "lmdm"):
-            host.manage(engine.networks.runners[network])
+        engine.networks.prepare(("hubert", "lmdm"), host)
         self.motion = stream_motion(
             engine.networks.motion_model,
             _silence(engine, motion.overlap_v2, chunk, host),

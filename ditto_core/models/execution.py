@@ -89,6 +89,11 @@ def _check_cuda(device: torch.device) -> None:
         raise InputError(f"The device {device} was asked for, but there are {count} GPUs, from cuda:0 on.")
 
 
+def precision_name(dtype: torch.dtype) -> str:
+    """What users call it: fp32, fp16 or bf16."""
+    return next(name for name, known in _DTYPES.items() if known == dtype)
+
+
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     """What the networks that bear it compute in. Raises an `InputError` for what the device cannot do."""
     if precision == AUTO:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,9 +14,12 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from ..host import Host
 from .runners import in_batches_of
 from .tensorrt_build import HOW_TO_BUILD, refresh_engine
 from .tensorrt_files import import_tensorrt
+
+_log = logging.getLogger(__name__)
 
 _DTYPES = {
     "FLOAT": torch.float32,
@@ -28,6 +32,13 @@ _DTYPES = {
     "BOOL": torch.bool,
 }
 """TensorRT's types by the names of its `DataType`."""
+
+
+class _Log(Host):
+    """Hears what a user should know when nobody else does."""
+
+    def notice(self, message: str) -> None:
+        _log.warning("%s", message)
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,15 @@ class TensorRTRunner:
                 feed,
             )
 
+    def prepare(self, host: Host) -> None:
+        """Build the engine now if it is missing or does not fit; the host shows the progress and may stop it.
+
+        Without this call the first use builds it, which only the log tells.
+        """
+        with self._lock:
+            if self._loaded is None:
+                refresh_engine(self.path, self._source, self.device, host)
+
     def release(self) -> None:
         with self._lock:
             self._loaded = None
@@ -100,7 +120,7 @@ class TensorRTRunner:
     def _load(self) -> _Loaded:
         with self._lock:
             if self._loaded is None:
-                refresh_engine(self.path, self._source, self.device)
+                refresh_engine(self.path, self._source, self.device, _Log())
                 with _on(self.device):
                     self._loaded = _open(self.path)
             return self._loaded

@@ -8,10 +8,9 @@ graph (`onnx_graph.halved`), and TensorRT 10 and 11 do the same. Sampling of vol
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -41,13 +40,23 @@ BATCH = (1, 4, 8)
 TIMING_CACHE = "timing.cache"
 OPTIMISATION = 5
 
-_Shape = tuple[int, ...]
-_SHAPES: dict[str, dict[str, tuple[_Shape, _Shape, _Shape]]] = {
-    "hubert": {"input_values": ((1, 3240), (1, 6480), (1, 12960))},
-    "wavlm": {"audio": ((1, 1000), (1, 320080), (1, 320080))},
+
+class _Sound(NamedTuple):
+    """An input of sound: its name, then how many items and samples it takes, least, usual and most."""
+
+    input: str
+    items: tuple[int, int, int]
+    samples: tuple[int, int, int]
+
+
+_SOUNDS = {
+    "hubert": _Sound("input_values", BATCH, (3240, 6480, 12960)),
+    "wavlm": _Sound("audio", (1, 1, 1), (1000, 320080, 320080)),
 }
-"""Lengths of sound, least, usual and most, by the beginning of the network's name."""
-_NONE: dict[str, tuple[_Shape, _Shape, _Shape]] = {}
+"""By the beginning of the network's name."""
+
+FEATURE_AXES = 3
+"""Of features of several sounds: items, rows, width."""
 
 _log = logging.getLogger(__name__)
 
@@ -132,10 +141,11 @@ def build_engine(source: Path, engine: Path, precision: str, device: torch.devic
         unfinished.write_bytes(memoryview(cache.serialize()))
 
 
-def refresh_engine(engine: Path, source: Path | None, device: torch.device) -> None:
+def refresh_engine(engine: Path, source: Path | None, device: torch.device, host: Host) -> None:
     """See that an engine fits this machine and its source; build it again when it does not.
 
-    Raises a `ModelError` that says why it does not fit when it cannot be built again.
+    The host hears of a build, sees its progress and may stop it. Raises a `ModelError` that says why it does
+    not fit when it cannot be built again.
     """
     if not engine.is_file() and source is None:
         raise ModelError(f"The engine {engine.name} is missing from {engine.parent}. {HOW_TO_BUILD}")
@@ -144,10 +154,11 @@ def refresh_engine(engine: Path, source: Path | None, device: torch.device) -> N
         return
     if source is None or not source.is_file():
         raise ModelError(f"The engine {engine} cannot be used: {why}. {HOW_TO_BUILD}")
-    _log.warning("Building %s again, since %s. This takes minutes.", engine.name, why)
+    again = "again, since" if engine.is_file() else "since"
+    host.notice(f"Building {engine.name} {again} {why}. This takes minutes.")
     record = read_record(engine)
     precision = precision_of(source.stem) if record is None else record.precision
-    build_engine(source, engine, precision, device, Host())
+    build_engine(source, engine, precision, device, host)
 
 
 HOW_TO_BUILD = "Build it here: python -m ditto_core convert tensorrt --onnx_dir FOLDER --trt_dir FOLDER."
@@ -194,26 +205,35 @@ def _prepared(source: Path, precision: str, trt_version: tuple[int, ...]) -> byt
 
 def _add_profile(builder: Any, network: Any, config: Any, source: Path) -> None:
     """Tell TensorRT the sizes of inputs that the network leaves open."""
-    known = next((_SHAPES[name] for name in _SHAPES if source.stem.startswith(name)), _NONE)
     profile, is_open = builder.create_optimization_profile(), False
     for index in range(network.num_inputs):
         tensor = network.get_input(index)
-        shape = tuple(tensor.shape)
-        if -1 in shape:
+        if -1 in tensor.shape:
             is_open = True
-            sizes = known.get(tensor.name) or _batches(shape, tensor.name, source)
-            profile.set_shape(tensor.name, *sizes)
+            profile.set_shape(tensor.name, *_sizes(network, tensor, source))
     if is_open:
         config.add_optimization_profile(profile)
 
 
-def _batches(shape: Sequence[int], name: str, source: Path) -> tuple[_Shape, ...]:
+def _sizes(network: Any, tensor: Any, source: Path) -> tuple[tuple[int, ...], ...]:
+    """The least, usual and most of an input that leaves sizes open."""
+    shape = tuple(tensor.shape)
+    sound = next((_SOUNDS[name] for name in _SOUNDS if source.stem.startswith(name)), None)
+    if sound is not None and sound.input == tensor.name:
+        items = sound.items if shape[0] == -1 and _keeps_items_apart(network) else (1, 1, 1)
+        return tuple(zip(items, sound.samples, strict=True))
     if -1 in shape[1:]:
         raise ModelError(
-            f"The input {name} of {source} has the open sizes {tuple(shape)}; only the number of items may "
+            f"The input {tensor.name} of {source} has the open sizes {shape}; only the number of items may "
             "be open. Export the network with fixed sizes."
         )
     return tuple((count, *shape[1:]) for count in BATCH)
+
+
+def _keeps_items_apart(network: Any) -> bool:
+    """Whether features of several sounds have an axis for them; files may give the rows of one alone."""
+    outputs = (network.get_output(index) for index in range(network.num_outputs))
+    return all(len(output.shape) == FEATURE_AXES and output.shape[0] == -1 for output in outputs)
 
 
 def _use_timing_cache(config: Any, path: Path) -> Any:

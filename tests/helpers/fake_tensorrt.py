@@ -85,8 +85,14 @@ class Network:
         return len(self.model.graph.input)
 
     def get_input(self, index: int) -> types.SimpleNamespace:
-        value = self.model.graph.input[index]
-        return types.SimpleNamespace(name=value.name, shape=_shape(value))
+        return _tensor(self.model.graph.input[index])
+
+    @property
+    def num_outputs(self) -> int:
+        return len(self.model.graph.output)
+
+    def get_output(self, index: int) -> types.SimpleNamespace:
+        return _tensor(self.model.graph.output[index])
 
 
 class ParserError:
@@ -187,8 +193,10 @@ class Context:
         )
 
     def get_tensor_shape(self, name: str) -> Shape:
-        batch = next(iter(self.shapes.values()))[0]
-        return tuple(batch if size == -1 else size for size in _shape(self.engine.values[name]))
+        if -1 not in _shape(self.engine.values[name]):
+            return _shape(self.engine.values[name])
+        feed = {each: np.zeros(shape, self._dtype(each)) for each, shape in self.shapes.items()}
+        return self.session.run([name], feed)[0].shape
 
     def set_tensor_address(self, name: str, memory: int) -> bool:
         self.addresses[name] = memory
@@ -203,10 +211,17 @@ class Context:
 
     def _memory(self, name: str) -> np.ndarray:
         shape = self.get_tensor_shape(name) if name not in self.shapes else self.shapes[name]
-        dtype = np.dtype(_TYPES[self.engine.values[name].type.tensor_type.elem_type][1])
+        dtype = self._dtype(name)
         count = int(np.prod(shape)) * dtype.itemsize
         buffer = (ctypes.c_char * count).from_address(self.addresses[name])
         return np.frombuffer(buffer, dtype=dtype).reshape(shape)
+
+    def _dtype(self, name: str) -> np.dtype:
+        return np.dtype(_TYPES[self.engine.values[name].type.tensor_type.elem_type][1])
+
+
+def _tensor(value: onnx.ValueInfoProto) -> types.SimpleNamespace:
+    return types.SimpleNamespace(name=value.name, shape=_shape(value))
 
 
 def _shape(value: onnx.ValueInfoProto) -> Shape:
