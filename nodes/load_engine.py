@@ -41,7 +41,7 @@ class DittoLoadEngine(io.ComfyNode):
                     options=list(PRECISIONS),
                     default=Execution.precision,
                     optional=True,
-                    tooltip="auto: fp16 on GPUs from Turing on, fp32 on the CPU. bf16 is faster on CPUs that "
+                    tooltip="auto: fp16 on GPUs from Volta on, fp32 on the CPU. bf16 is faster on CPUs that "
                     "compute in it, and nearly exact. Networks that need it stay in fp32. Ditto in PyTorch "
                     "only.",
                 ),
