@@ -1,20 +1,19 @@
-"""Streams of speech: frames in sync, whatever the pieces; waiting, failing and stopping without a hang."""
+"""Streams of speech: frames in sync, whatever the pieces, and the same as without threads and offline."""
 
 from __future__ import annotations
 
-import functools
 import gc
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from helpers.ditto_release import use_small_networks, write_release
+from helpers.ditto_stream import QUICK, SHORT, drawn_stages, recording, sound, whole
 from helpers.people import face
 from helpers.seeded_weights import seeded_input
 from hypothesis import given, settings
@@ -29,15 +28,10 @@ from ditto_core.ditto.draw import CHANNELS, FPS, DittoMotion, blink_offsets, dra
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.online import animate_online
 from ditto_core.ditto.speech import Chunk, frame_count
-from ditto_core.ditto.streaming import BLINK_CYCLE, ONLINE, Stages, StreamingSession
-from ditto_core.engines import load_engine
-from ditto_core.errors import EngineError, InputError, Interrupted
+from ditto_core.ditto.streaming import BLINK_CYCLE, StreamingSession
+from ditto_core.errors import InputError
 from ditto_core.host import Host
 from ditto_core.media.source import as_source
-
-QUICK = replace(ONLINE, sampling_timesteps=2)
-SHORT = replace(QUICK, overlap_v2=75)
-"""Frames come soon: a window adds five."""
 
 
 @pytest.fixture(scope="module")
@@ -67,47 +61,7 @@ def no_thread_is_left() -> Iterator[None]:
     assert left == []
 
 
-def sound(seconds: float) -> Tensor:
-    return 0.1 * torch.randn(round(seconds * 16000), generator=torch.Generator().manual_seed(1))
-
-
-def whole(session: StreamingSession, samples: Tensor, piece: int) -> Tensor:
-    with session:
-        return torch.cat([*(session.push(part) for part in samples.split(piece)), session.close()])
-
-
-class Slow:
-    """Stands in for a stage of the engine: works when it is let."""
-
-    def __init__(self, stage: Callable[[Any], Any]) -> None:
-        self.stage = stage
-        self.calls = 0
-        self.released = threading.Event()
-
-    def __call__(self, given: Any) -> Any:
-        self.calls += 1
-        assert self.released.wait(20)
-        return self.stage(given)
-
-
-def within_a_second(act: Callable[[], object]) -> None:
-    begun = time.perf_counter()
-    act()
-    assert time.perf_counter() - begun < 1
-
-
 # Sync
-
-
-def drawn_stages(engine: DittoEngine, avatar: DittoAvatar, motion: MotionOptions, **more: Any) -> Stages:
-    given: dict[str, Any] = {
-        "stitch": StitchOptions(),
-        "blend": BlendOptions(),
-        "length": None,
-        "chunk": Chunk(),
-        **more,
-    }
-    return Stages(engine, avatar, motion, host=Host(), stopped=threading.Event(), **given)
 
 
 @pytest.mark.parametrize("overlap", [0, 5, 10, 20, 39, 40, 41, 55, 70, 75, 79])
@@ -175,11 +129,6 @@ def test_frames_come_as_soon_as_their_motion_is_final(engine: DittoEngine, perso
             given.append(len(session.push(torch.empty(0))))
         assert sum(given) >= 5
         assert sum(given) + len(session.close()) == frame_count(3 * 3200 + 1600)
-
-
-@functools.lru_cache
-def recording() -> Tensor:
-    return sound(0.9)
 
 
 @settings(max_examples=5, deadline=None)
@@ -291,255 +240,3 @@ def test_a_recording_is_animated_online(engine: DittoEngine, person: DittoAvatar
         frames.images[2]
     del frames
     gc.collect()
-
-
-# Waiting
-
-
-def test_a_stream_takes_no_more_than_it_can_hold(
-    engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
-):
-    slow = Slow(engine.decode)
-    monkeypatch.setattr(engine, "decode", slow)
-    session = StreamingSession(engine, person, SHORT)
-    pushed: list[int] = []
-
-    def speak() -> None:
-        for part in sound(4).split(3200):
-            session.push(part)
-            pushed.append(len(part))
-
-    speaker = threading.Thread(target=speak)
-    speaker.start()
-    time.sleep(0.8)
-    held = len(pushed)
-    time.sleep(0.4)
-    assert held == len(pushed) < 15  # of 20
-    assert slow.calls == 1
-    slow.released.set()
-    speaker.join(60)
-    assert len(pushed) == 20
-    session.cancel()
-
-
-def test_frames_nobody_takes_make_the_stages_wait(engine: DittoEngine, person: DittoAvatar):
-    with StreamingSession(engine, person, SHORT, room=2) as session:
-        frames = session.feed(sound(8))
-        first = next(frames)
-        time.sleep(0.5)
-        queued = [len(queue.items) for queue in session._line._queues]
-        assert max(queued) == 2
-        assert len(first) == 1
-        assert not first.is_inference()
-        frames.close()  # what a writer that fails does
-
-
-def test_memory_is_flat(engine: DittoEngine, person: DittoAvatar):
-    stages = drawn_stages(engine, person, replace(SHORT, sampling_timesteps=1))
-    for _ in stages.stitch(stages.draw(stages.listen(iter([sound(1)[:3200]] * 100)))):
-        assert len(stages.speech._waiting) < 6480 + 3200
-        assert len(stages.motion._chain.motion) <= 240
-        assert len(stages.motion._waiting) < 80
-
-
-# Ending
-
-
-def test_close_twice_and_push_after_close(engine: DittoEngine, person: DittoAvatar):
-    session = StreamingSession(engine, person, SHORT)
-    session.push(sound(0.1))
-    assert len(session.close()) == 3
-    assert session.close().shape == (0, 256, 256, 3)
-    with pytest.raises(InputError, match="closed; start a new one"):
-        session.push(sound(0.1))
-    session.cancel()
-
-
-def test_nothing_was_said(engine: DittoEngine, person: DittoAvatar):
-    session = StreamingSession(engine, person, SHORT)
-    assert session.push(torch.empty(0)).shape == (0, 256, 256, 3)
-    assert len(session.close()) == 0
-
-
-@pytest.mark.parametrize("stage", ["hear", "stitcher", "warp", "decode"])
-def test_the_error_of_a_stage_reaches_the_caller(
-    engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch, stage: str
-):
-    session = StreamingSession(engine, person, SHORT)
-
-    def fail(*_: Any) -> None:
-        raise RuntimeError(f"{stage} broke")
-
-    if stage == "stitcher":
-        monkeypatch.setattr("ditto_core.ditto.stitch.MotionStitcher.drive", fail)
-    elif stage == "hear":
-        monkeypatch.setattr(engine.networks.runners["hubert"], "_load", fail)
-    else:
-        monkeypatch.setattr(engine, stage, fail)
-    with pytest.raises(RuntimeError, match=f"{stage} broke"):
-        session.push(sound(20))
-    with pytest.raises(InputError, match="closed"):
-        session.push(sound(0.2))
-    assert len(session.close()) == 0
-
-
-def test_an_error_at_the_end_reaches_close(
-    engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
-):
-    session = StreamingSession(engine, person, SHORT)
-    session.push(sound(0.1))
-    monkeypatch.setattr(
-        "ditto_core.ditto.streaming.put_back", lambda *_: (_ for _ in ()).throw(MemoryError("no room"))
-    )
-    with pytest.raises(MemoryError, match="no room"):
-        session.close()
-
-
-def test_cancel_from_another_thread_frees_a_waiting_push(
-    engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
-):
-    slow = Slow(engine.warp)
-    monkeypatch.setattr(engine, "warp", slow)
-    session = StreamingSession(engine, person, SHORT)
-    caught: list[BaseException] = []
-
-    def speak() -> None:
-        try:
-            session.push(sound(10))
-        except Interrupted as stopped:
-            caught.append(stopped)
-
-    speaker = threading.Thread(target=speak)
-    speaker.start()
-    time.sleep(0.3)
-    threading.Timer(0.2, slow.released.set).start()
-    within_a_second(session.cancel)
-    within_a_second(lambda: speaker.join(5))
-    assert "cancelled" in str(caught[0])
-    time.sleep(0.05)
-
-
-def test_a_window_is_left_between_its_steps(
-    engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
-):
-    model = engine.networks.motion_model
-    predict = model.predict
-
-    def slow(*given: Any) -> Tensor:
-        time.sleep(0.05)
-        return predict(*given)
-
-    monkeypatch.setattr(model, "predict", slow)
-    session = StreamingSession(engine, person, replace(SHORT, sampling_timesteps=200))
-    session.push(sound(0.5))
-    time.sleep(0.2)
-    within_a_second(session.cancel)
-
-
-def test_the_user_may_interrupt_a_waiting_push(
-    engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
-):
-    class Impatient(Host):
-        asked = 0
-
-        def check_interrupted(self) -> None:
-            self.asked += 1
-            if self.asked > 40:
-                raise Interrupted("enough")
-
-    decode = engine.decode
-
-    def slow(volumes: Any) -> Any:
-        time.sleep(0.1)
-        return decode(volumes)
-
-    monkeypatch.setattr(engine, "decode", slow)
-    session = StreamingSession(engine, person, SHORT, host=Impatient())
-    with pytest.raises(Interrupted, match="enough"):
-        session.push(sound(10))
-    with pytest.raises(InputError, match="closed"):
-        session.push(sound(0.1))
-
-
-def test_a_block_left_early_leaves_nothing_running(engine: DittoEngine, person: DittoAvatar):
-    def talk_and_fail() -> None:
-        with StreamingSession(engine, person, SHORT) as session:
-            session.push(sound(1))
-            raise ZeroDivisionError
-
-    with pytest.raises(ZeroDivisionError):
-        talk_and_fail()
-
-
-def test_a_forgotten_session_ends(engine: DittoEngine, person: DittoAvatar):
-    session = StreamingSession(engine, person, SHORT)
-    session.push(sound(0.5))
-    threads = session._line._threads
-    del session
-    gc.collect()
-    for thread in threads:
-        thread.join(2)
-        assert not thread.is_alive()
-
-
-# What it is given
-
-
-def test_the_callers_buffer_is_his_again(engine: DittoEngine, person: DittoAvatar):
-    samples = recording().numpy().copy()
-    expected = whole(StreamingSession(engine, person, SHORT), recording(), 3200)
-    with StreamingSession(engine, person, SHORT) as session:
-        buffer = np.empty(3200, np.float32)
-        frames: list[Tensor] = []
-        for start in range(0, len(samples), 3200):
-            part = samples[start : start + 3200]
-            buffer[: len(part)] = part
-            frames.append(session.push(buffer[: len(part)]))
-            buffer[:] = 7
-        frames.append(session.close())
-    assert torch.equal(torch.cat(frames), expected)
-
-
-@pytest.mark.parametrize(
-    ("samples", "words"),
-    [
-        (np.zeros((1, 800), np.float32), "mono"),
-        (np.zeros(800, np.int16), "int16"),
-        (torch.tensor([0.0, float("nan")]), "NaN"),
-    ],
-)
-def test_unusable_speech_is_refused_and_the_stream_goes_on(
-    engine: DittoEngine, person: DittoAvatar, samples: Any, words: str
-):
-    with StreamingSession(engine, person, SHORT) as session:
-        with pytest.raises(InputError, match=words):
-            session.push(samples)
-        session.push(sound(0.1))
-        assert len(session.close()) == 3
-
-
-@pytest.mark.parametrize(
-    ("given", "words"),
-    [
-        ({"motion": replace(QUICK, fps=Fraction(30))}, "25 frames a second; fps is 30"),
-        ({"motion": replace(QUICK, overlap_v2=80)}, "overlap_v2 is 80"),
-        ({"stitch": StitchOptions(fade_out=5)}, "fade_out needs to know"),
-        ({"stitch": StitchOptions(ctrl_info={3: {"tilt": 1}})}, "ctrl_info of frame 3 sets 'tilt'"),
-        ({"stitch": StitchOptions(use_d_keys=("nose",))}, "use_d_keys names 'nose'"),
-        ({"chunk": (3, 0, 2)}, "chunksize"),
-        ({"length": 0}, "length is 0"),
-        ({"room": 0}, "room is 0"),
-    ],
-)
-def test_options_that_do_not_fit_are_refused_at_once(
-    engine: DittoEngine, person: DittoAvatar, given: dict[str, Any], words: str
-):
-    with pytest.raises(InputError, match=words):
-        StreamingSession(engine, person, **given)
-
-
-def test_another_engines_person_is_refused(engine: DittoEngine):
-    lite = load_engine("lite", Host())
-    person = lite.register(as_source(np.asarray(face())), AvatarOptions(), Host())
-    with pytest.raises(EngineError, match="registered by Lite"):
-        StreamingSession(engine, person)

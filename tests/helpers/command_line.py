@@ -1,0 +1,23 @@
+"""The command line called as a user calls it, in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ditto_core.__main__ import main
+
+
+def talk(source: Path, audio: Path, output: Path, *more: str) -> int:
+    return main(["talk", "--source", str(source), "--audio", str(audio), "--output", str(output), *more])
+
+
+def refusal(capfd: pytest.CaptureFixture[str]) -> str:
+    """The one line that says what is wrong."""
+    told = capfd.readouterr()
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    assert line.startswith("ditto")
+    assert "error: " in line
+    return line

@@ -1,0 +1,47 @@
+"""Streams of speech for Ditto on small networks."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ditto_core.data import BlendOptions, MotionOptions, StitchOptions
+from ditto_core.ditto.avatar import DittoAvatar
+from ditto_core.ditto.engine import DittoEngine
+from ditto_core.ditto.speech import Chunk
+from ditto_core.ditto.streaming import ONLINE, Stages, StreamingSession
+from ditto_core.host import Host
+
+QUICK = replace(ONLINE, sampling_timesteps=2)
+SHORT = replace(QUICK, overlap_v2=75)
+"""Frames come soon: a window adds five."""
+
+
+def sound(seconds: float) -> Tensor:
+    return 0.1 * torch.randn(round(seconds * 16000), generator=torch.Generator().manual_seed(1))
+
+
+@functools.lru_cache
+def recording() -> Tensor:
+    return sound(0.9)
+
+
+def whole(session: StreamingSession, samples: Tensor, piece: int) -> Tensor:
+    with session:
+        return torch.cat([*(session.push(part) for part in samples.split(piece)), session.close()])
+
+
+def drawn_stages(engine: DittoEngine, avatar: DittoAvatar, motion: MotionOptions, **more: Any) -> Stages:
+    given: dict[str, Any] = {
+        "stitch": StitchOptions(),
+        "blend": BlendOptions(),
+        "length": None,
+        "chunk": Chunk(),
+        **more,
+    }
+    return Stages(engine, avatar, motion, host=Host(), stopped=threading.Event(), **given)
