@@ -213,6 +213,7 @@ def test_the_file_of_another_network_is_named(
     with pytest.raises(ModelError, match=words) as caught:
         frames_of(ditto(onnx_only))
     assert str(path) in str(caught.value)
+    assert str(caught.value).endswith("ditto-onnx")
 
 
 def test_bf16_on_the_cpu_is_the_decoders_only(both: Path) -> None:

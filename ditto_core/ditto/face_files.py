@@ -9,6 +9,7 @@ from torch import Tensor
 from ..errors import FaceNotFoundError, ModelError
 from ..face.find import FaceFinder
 from ..face.region import Picture, Points
+from ..models.inventory import remedy
 from ..models.runners import OnnxRunner
 from .faces import LandmarkNetwork
 from .follow import BuiltInMesh, MeshOnCrop, PublishedFaces
@@ -60,6 +61,7 @@ def _outputs(runner: OnnxRunner, value: Tensor, wanted: int = 1) -> list[Tensor]
     outputs = list(runner(**{runner.inputs[0]: value}).values())
     if len(outputs) < wanted:
         raise ModelError(
-            f"{runner.path} has {len(outputs)} outputs instead of {wanted}: it is another network."
+            f"{runner.path} has {len(outputs)} outputs instead of {wanted}: it is another network. "
+            f"{remedy(runner.path)}"
         )
     return outputs

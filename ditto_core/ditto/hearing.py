@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from ..models.inventory import remedy
 from ..models.memory import Batches
 from .runners import DittoNetworks
 from .speech import row_count
@@ -49,6 +50,7 @@ class SpeechEncoder:
         if given.shape != (len(samples), *wanted):
             raise ModelError(
                 f"{self._networks.files['hubert']} gives features {tuple(features.shape)} for "
-                f"{samples.shape[1]} samples; it is not Ditto's HuBERT."
+                f"{samples.shape[1]} samples; it is not Ditto's HuBERT. "
+                f"{remedy(self._networks.files['hubert'])}"
             )
         return given.cpu()

@@ -15,7 +15,7 @@ from ..errors import InputError, ModelError
 from ..host import Host
 from ..models.compiling import compiler_for
 from ..models.execution import AUTO, Execution, choose_dtype, precision_name
-from ..models.inventory import download_command
+from ..models.inventory import download_command, remedy
 from ..models.onnx_graph import rewritten, usable
 from ..models.providers import TENSORRT_PROVIDER, available_providers, providers_for, tensorrt_providers
 from ..models.runners import OnnxRunner, Runner
@@ -182,7 +182,7 @@ class DittoNetworks:
         if missing:
             raise ModelError(
                 f"{self.files[name]} gives {', '.join(outputs)} instead of {', '.join(OUTPUTS[name])}: it is "
-                "the file of another network."
+                f"the file of another network. {remedy(self.files[name])}"
             )
         return {output: outputs[output] for output in OUTPUTS[name]}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import ModelError
-from .onnx_file import check_stays_inside, read_facts
+from .onnx_file import as_it_is, check_stays_inside, read_facts
 from .onnx_sampling import sampling_function
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ def usable(path: Path) -> str | bytes:
 
     Raises a `ModelError` also when the file keeps weights outside its folder.
     """
-    check_stays_inside(path)
-    return rewritten(path) if needs_rewrite(path) else str(path)
+    return rewritten(path) if needs_rewrite(path) else as_it_is(path)
 
 
 def rewritten(path: Path) -> bytes:

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from ..errors import ModelError
-from .inventory import how_to_get
+from .inventory import remedy
+from .onnx_file import as_it_is
 from .providers import CPU_PROVIDER, DIRECTML_PROVIDER, Provider
 
 _log = logging.getLogger(__name__)
@@ -96,7 +97,7 @@ class OnnxRunner:
         threads: int = 1,
         device: torch.device | None = None,
         providers: Sequence[Provider] = (),
-        content: Callable[[Path], str | bytes] = str,
+        content: Callable[[Path], str | bytes] = as_it_is,
     ) -> None:
         """providers: what executes it, best first, before the CPU. content: what ONNX Runtime is to open: the
         path, or the network itself when the file is not used as it is."""
@@ -135,7 +136,7 @@ class OnnxRunner:
         if inputs.keys() != wanted.keys():
             raise ModelError(
                 f"The network in {self.path} takes {', '.join(wanted)} instead of {', '.join(inputs)}: it is "
-                "the file of another network."
+                f"the file of another network. {remedy(self.path)}"
             )
         feed = {name: value.to(_DTYPES[wanted[name].type]) for name, value in inputs.items()}
         fixed = {each.shape[0] for each in wanted.values() if each.shape}
@@ -164,10 +165,6 @@ class OnnxRunner:
             return self._session
 
     def _open(self) -> Any:
-        if not self.path.is_file():
-            raise ModelError(
-                f"The model file {self.path.name} is missing from {self.path.parent}. {how_to_get(self.path)}"
-            )
         options = cast(Any, onnxruntime).SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
@@ -178,7 +175,9 @@ class OnnxRunner:
         except ModelError:
             raise
         except Exception as error:  # onnxruntime raises its own classes, all plain Exceptions
-            raise ModelError(f"The model file {self.path} cannot be loaded: {error}") from error
+            raise ModelError(
+                f"The model file {self.path} cannot be loaded: {error}. {remedy(self.path)}"
+            ) from error
         running = list(session.get_providers())
         _log.info("%s runs on %s", self.path.name, ", ".join(running))
         if running == [CPU_PROVIDER] and self.device.type != "cpu":

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import ModelError
 from ..host import Host
+from .inventory import remedy
 from .runners import in_batches_of
 from .tensorrt_build import HOW_TO_BUILD, refresh_engine
 from .tensorrt_files import import_tensorrt
@@ -89,7 +90,7 @@ class TensorRTRunner:
             if inputs.keys() != loaded.inputs.keys():
                 raise ModelError(
                     f"The engine {self.path} takes {', '.join(loaded.inputs)} instead of "
-                    f"{', '.join(inputs)}: it is the file of another network."
+                    f"{', '.join(inputs)}: it is the file of another network. {remedy(self.path)}"
                 )
             feed = {
                 name: value.to(self.device, loaded.inputs[name]).contiguous()
