@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
-from ditto_core.data import FaceChoice
 from ditto_core.face.find import Face, FaceFinder
 from ditto_core.face.mesh import landmark_region
 from ditto_core.lite.geometry import (
@@ -29,6 +28,7 @@ from ditto_core.lite.geometry import (
     place,
 )
 from ditto_core.lite.motion import OPEN, WIDE
+from ditto_core.options import FaceChoice
 
 Curve = NDArray[np.float64]
 

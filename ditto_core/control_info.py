@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .data import ControlInfo, FrameControl
 from .errors import InputError
+from .options import ControlInfo, FrameControl
 
 ANGLES = ("pitch", "yaw", "roll")
 

@@ -7,14 +7,11 @@ until they leave the pack. Every stage output names the engine that made it.
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from .errors import InputError
@@ -22,23 +19,6 @@ from .sequences import LazySequence, mirror_index
 
 if TYPE_CHECKING:
     from .engine import Engine
-
-FaceRule = Literal["largest", "from left", "nearest"]
-FaceNetworks = Literal["auto", "official", "built-in"]
-FadeTarget = Literal["", "d0", "s"]
-BlendMode = Literal["blend", "replace", "strong", "weak", "custom"]
-CustomFormula = Literal["opacity", "published"]
-BLEND_MODES: tuple[BlendMode, ...] = get_args(BlendMode)
-LARGEST_SEED = 2**64 - 1
-
-EmotionLabel: TypeAlias = str | SupportsIndex
-EmotionMixture: TypeAlias = EmotionLabel | Sequence[EmotionLabel]
-EmotionChoice: TypeAlias = Tensor | NDArray[Any] | EmotionMixture | Sequence[Sequence[EmotionLabel]]
-"""One class by name or number, several at once, a list of those a row each, or a table (m, 8)."""
-
-FrameControl: TypeAlias = Mapping[str, Any]
-ControlInfo: TypeAlias = Mapping[int, FrameControl] | Mapping[str, FrameControl] | Sequence[FrameControl]
-BlinkGaps: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 
 
 @dataclass(frozen=True)
@@ -67,167 +47,6 @@ class Source:
     frames: LazySequence
     fps: Fraction | None = None
     name: str = "source"
-
-
-@dataclass(frozen=True)
-class FaceChoice:
-    """Which face to animate when there are several.
-
-    `largest`; `from left` takes number `index` counted from 0 at the left; `nearest` takes the one
-    closest to `point`, given as fractions (x, y) of the picture's width and height.
-    """
-
-    rule: FaceRule = "largest"
-    index: int = 0
-    point: tuple[float, float] = (0.5, 0.5)
-
-    def __post_init__(self) -> None:
-        if not all(0 <= fraction <= 1 for fraction in self.point):
-            raise InputError(f"The point {self.point} is outside the picture; both fractions must be 0 to 1.")
-
-
-@dataclass(frozen=True)
-class AvatarOptions:
-    """How a source is registered.
-
-    max_size: longest side in pixels, larger sources are scaled down. template_n_frames: frames used of a
-    video, -1 for all. crop_scale, crop_vx_ratio, crop_vy_ratio, crop_do_rotate: the square face crop
-    (side relative to the face's extent, offset in fractions of the side, upright or not).
-
-    Ditto only: smo_k_s: frames over which a video's own motion is averaged, 1 for none. motion_frames: how
-    many frames at a video's start show a neutral mouth; the face's own expression is then taken from them
-    in all frames, -1 takes each frame's own. face_networks: who finds the face, the official files or the
-    built-in mesh; auto takes the official ones when they are there.
-    """
-
-    max_size: int = 1920
-    template_n_frames: int = -1
-    crop_scale: float = 2.3
-    crop_vx_ratio: float = 0.0
-    crop_vy_ratio: float = -0.125
-    crop_do_rotate: bool = True
-    face: FaceChoice = field(default_factory=FaceChoice)
-    smo_k_s: int = 13
-    motion_frames: int = -1
-    face_networks: FaceNetworks = "auto"
-
-    def __post_init__(self) -> None:
-        if self.smo_k_s < 1:
-            raise InputError(f"smo_k_s is {self.smo_k_s}; it must be at least 1 (no smoothing).")
-        if self.motion_frames < -1 or self.motion_frames == 0:
-            raise InputError("motion_frames must be -1 (off) or at least 1.")
-        if self.face_networks not in get_args(FaceNetworks):
-            names = ", ".join(get_args(FaceNetworks))
-            raise InputError(f"There are no face networks {self.face_networks!r}; use one of {names}.")
-        if self.max_size < 64:
-            raise InputError(f"max_size is {self.max_size}; it must be at least 64 pixels.")
-        if self.template_n_frames < -1 or self.template_n_frames == 0:
-            raise InputError("template_n_frames must be -1 (all frames) or at least 1.")
-        if not 1.0 <= self.crop_scale <= 5.0:
-            raise InputError(f"crop_scale is {self.crop_scale}; it must be between 1 and 5.")
-
-
-@dataclass(frozen=True)
-class MotionOptions:
-    """How motion is drawn from speech. The same seed, 0 to 2**64 - 1, gives the same motion on every device.
-
-    Ditto only: sampling_timesteps: steps of diffusion. overlap_v2: frames shared by two windows of 80.
-    smo_k_d: frames over which head motion is averaged, 1 for none. emo: the emotion, None for the
-    configuration's. eye_f0_mode: the eyes that motion is drawn for stay as in the first frame.
-    reference_character: draw motion for the configuration's reference face, as published, not for the
-    source's own. delta_eye_open_n: frames between blinks, 0 at random, a list used over and over.
-    blink_rate: blinks a minute instead, in clips of any length. blink_times: seconds at which blinks begin,
-    instead of all that.
-    """
-
-    seed: int = 0
-    fps: Fraction = Fraction(25)
-    blinks: bool = True
-    sampling_timesteps: int = 50
-    overlap_v2: int = 10
-    smo_k_d: int = 3
-    emo: EmotionChoice | None = None
-    eye_f0_mode: bool = False
-    reference_character: bool = True
-    delta_eye_open_n: BlinkGaps = 0
-    blink_rate: float | None = None
-    blink_times: Sequence[float] | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "seed", _seed(self.seed))  # a plain int is what chance takes
-        for seconds in self.blink_times or ():
-            if not 0 <= seconds < math.inf:
-                raise InputError(f"A blink is to begin at {seconds} seconds; it must be 0 or later.")
-        if not 1 <= self.sampling_timesteps <= 1000:
-            raise InputError(
-                f"sampling_timesteps is {self.sampling_timesteps}; it must be between 1 and 1000."
-            )
-
-
-@dataclass(frozen=True)
-class StitchOptions:
-    """How sampled motion is put on the avatar.
-
-    mouth_amount scales the mouth's movement, head_amount the head's (0 keeps it still). fade_in and
-    fade_out are frames over which the motion comes from and returns to rest, -1 for none. drive_eye None
-    means: blinks from the engine for a picture, from the person for a video.
-
-    Ditto only; None means what the configuration says, which is given in brackets. use_d_keys: the driven
-    parts of motion, with factors if wanted (a picture: expression, pose and shift; a video: expression).
-    relative_d: motion counts from its first frame on, instead of replacing the source's. flag_stitching:
-    join face and shoulders. fade_type: fades end in "d0" the first frame (this), "s" the source, "" nowhere.
-    fade_out_keys: the parts that fade (the expression). ctrl_info: controls of single frames;
-    overall_ctrl_info: of all others (pitch raised by 2 degrees). vad_on, amplitude_of: see
-    `ditto.stitch.StitchRules`.
-    """
-
-    mouth_amount: float = 1.0
-    head_amount: float = 1.0
-    fade_in: int = -1
-    fade_out: int = -1
-    drive_eye: bool | None = None
-    use_d_keys: Mapping[str, float] | Sequence[str] | None = None
-    relative_d: bool = True
-    flag_stitching: bool = True
-    fade_type: FadeTarget | None = None
-    fade_out_keys: Sequence[str] | None = None
-    ctrl_info: ControlInfo = field(default_factory=dict[int, FrameControl])
-    overall_ctrl_info: FrameControl | None = None
-    vad_on: Literal["lips", "expression"] = "lips"
-    amplitude_of: Literal["degrees", "logits"] = "degrees"
-
-    def __post_init__(self) -> None:
-        for name, value in (("mouth_amount", self.mouth_amount), ("head_amount", self.head_amount)):
-            if not 0.0 <= value <= 2.0:
-                raise InputError(f"{name} is {value}; it must be between 0 and 2.")
-
-
-@dataclass(frozen=True)
-class BlendOptions:
-    """How the rendered face is put back: amount 0 (original) .. 1 (rendered); feather as a fraction
-    of the crop's shorter side over which the rendered face fades out at its border.
-
-    mode: what the feathered mask is turned into (`blend.masks.blend_mask`); alpha: the opacity of mode
-    custom; custom_formula: what it does with it.
-    """
-
-    amount: float = 1.0
-    feather: float = 0.05
-    mode: BlendMode = "blend"
-    alpha: float | None = None
-    custom_formula: CustomFormula = "opacity"
-
-    def __post_init__(self) -> None:
-        if self.mode not in BLEND_MODES:
-            raise InputError(f"There is no blend mode {self.mode!r}; use one of {', '.join(BLEND_MODES)}.")
-        if self.mode == "custom" and self.alpha is None:
-            raise InputError("The blend mode custom needs an alpha between 0 and 1.")
-        if self.alpha is not None and not 0.0 <= self.alpha <= 1.0:
-            raise InputError(f"The blend alpha is {self.alpha}; it must be between 0 and 1.")
-        if not 0.0 <= self.amount <= 1.0:
-            raise InputError(f"The blend amount is {self.amount}; it must be between 0 and 1.")
-        if not 0.0 <= self.feather <= 0.5:
-            raise InputError(f"The feather is {self.feather}; it must be between 0 and 0.5.")
 
 
 @dataclass(frozen=True)
@@ -356,16 +175,6 @@ class Frames:
     @property
     def width(self) -> int:
         return self.images.shape[1]
-
-
-def _seed(value: SupportsIndex) -> int:
-    try:
-        seed = operator.index(value)
-    except TypeError:
-        seed = -1
-    if not 0 <= seed <= LARGEST_SEED:
-        raise InputError(f"The seed is {value!r}; it must be a whole number from 0 to {LARGEST_SEED}.")
-    return seed
 
 
 def as_fps(value: float | str | Fraction) -> Fraction:

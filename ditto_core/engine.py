@@ -9,21 +9,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar, Protocol
 
-from .data import (
-    Audio,
-    Avatar,
-    AvatarOptions,
-    FaceCrops,
-    FeatureVolumes,
-    Keypoints,
-    Motion,
-    MotionOptions,
-    Source,
-    SpeechFeatures,
-    StitchOptions,
-)
+from .data import Audio, Avatar, FaceCrops, FeatureVolumes, Keypoints, Motion, Source, SpeechFeatures
 from .errors import EngineError
 from .host import Host
+from .options import AvatarOptions, MotionOptions, StitchOptions
 
 
 class Engine(ABC):

@@ -25,19 +25,12 @@ from .controls.text import (
     parse_parts,
     parse_seconds,
 )
-from .data import (
-    BLEND_MODES,
-    CustomFormula,
-    EmotionChoice,
-    FaceChoice,
-    FaceNetworks,
-    FadeTarget,
-    as_fps,
-)
+from .data import as_fps
 from .ditto.emotion import EMOTIONS
 from .engine import Engine
 from .errors import InputError
 from .models.execution import PRECISIONS
+from .options import BLEND_MODES, CustomFormula, EmotionChoice, FaceChoice, FaceNetworks, FadeTarget
 from .talking_head import TalkOptions
 
 Value = TypeVar("Value")

@@ -18,18 +18,7 @@ from .blend.superres_files import prepare_restorers
 from .blend.superres_plan import SuperResOptions
 from .controls.control import Controls
 from .controls.curve import Clip
-from .data import (
-    Audio,
-    Avatar,
-    AvatarOptions,
-    BlendOptions,
-    Frames,
-    MotionOptions,
-    Source,
-    SpeechFeatures,
-    StitchOptions,
-    as_fps,
-)
+from .data import Audio, Avatar, Frames, Source, SpeechFeatures, as_fps
 from .ditto.engine import DittoEngine
 from .ditto.online import animate_online
 from .ditto.speech import Chunk
@@ -40,6 +29,7 @@ from .host import Host
 from .media.sound import as_audio, read_audio
 from .media.source import as_source, open_source
 from .media.writer import VideoOptions, container_for, write_video
+from .options import AvatarOptions, BlendOptions, MotionOptions, StitchOptions
 
 PathOrPixels = str | PathLike[str] | NDArray[np.uint8] | Tensor
 PathOrSound = str | PathLike[str] | tuple[NDArray[np.float32] | Tensor, int]

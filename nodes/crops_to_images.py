@@ -7,9 +7,10 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..ditto_core.blend.put_back import crop_weight, frame_weights
-from ..ditto_core.data import BlendOptions, FaceCrops, Keypoints
+from ..ditto_core.data import FaceCrops, Keypoints
 from ..ditto_core.exchange import draw_keypoints, repeated
 from ..ditto_core.media.collect import collect_images, collect_masks, part_of
+from ..ditto_core.options import BlendOptions
 from .comfy_host import ComfyHost
 from .inputs import chosen
 from .put_back_blend import blend_inputs, blend_options

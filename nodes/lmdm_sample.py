@@ -6,9 +6,10 @@ from comfy_api.latest import io
 
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.controls.curve import Clip
-from ..ditto_core.data import LARGEST_SEED, Avatar, MotionOptions, SpeechFeatures, as_fps
+from ..ditto_core.data import Avatar, SpeechFeatures, as_fps
 from ..ditto_core.ditto.emotion import EMOTIONS
 from ..ditto_core.engine import common_engine
+from ..ditto_core.options import LARGEST_SEED, MotionOptions
 from .comfy_host import ComfyHost
 from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
 from .sockets import AvatarSocket, ControlsSocket, MotionSocket, SpeechSocket

@@ -7,10 +7,11 @@ from typing import get_args
 from comfy_api.latest import Input, io, ui
 
 from ..ditto_core.controls.control import Controls
-from ..ditto_core.data import AvatarOptions, FaceChoice, FaceNetworks, FaceRule, as_fps
+from ..ditto_core.data import as_fps
 from ..ditto_core.engine import Engine
 from ..ditto_core.face.preview import preview_face
 from ..ditto_core.media.collect import collect_images
+from ..ditto_core.options import AvatarOptions, FaceChoice, FaceNetworks, FaceRule
 from .comfy_host import ComfyHost
 from .inputs import NO_CONTROLS, chosen, source_from
 from .sockets import AvatarSocket, ControlsSocket, EngineSocket

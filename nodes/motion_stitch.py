@@ -9,8 +9,9 @@ from comfy_api.latest import io
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.controls.curve import Clip
 from ..ditto_core.controls.text import parse_gains, parse_overall, parse_parts
-from ..ditto_core.data import Avatar, FadeTarget, Motion, StitchOptions
+from ..ditto_core.data import Avatar, Motion
 from ..ditto_core.engine import common_engine
+from ..ditto_core.options import FadeTarget, StitchOptions
 from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
 from .sockets import AvatarSocket, ControlsSocket, KeypointsSocket, MotionSocket
 

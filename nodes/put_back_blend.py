@@ -7,7 +7,8 @@ from typing import Any, get_args
 from comfy_api.latest import io
 
 from ..ditto_core.blend.put_back import put_back
-from ..ditto_core.data import BLEND_MODES, BlendMode, BlendOptions, CustomFormula, FaceCrops
+from ..ditto_core.data import FaceCrops
+from ..ditto_core.options import BLEND_MODES, BlendMode, BlendOptions, CustomFormula
 from .inputs import chosen
 from .sockets import CropsSocket, FramesSocket
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from comfy_api.latest import Input, InputImpl, io
 
 from ..ditto_core.controls.control import Controls
-from ..ditto_core.data import LARGEST_SEED, AvatarOptions, MotionOptions, StitchOptions
 from ..ditto_core.engines import AUTO, ENGINE_NAMES, engine_state, shared_engine
 from ..ditto_core.media.writer import VideoOptions, write_video
+from ..ditto_core.options import LARGEST_SEED, AvatarOptions, MotionOptions, StitchOptions
 from ..ditto_core.talking_head import TalkOptions, render
 from .comfy_host import ComfyHost, ModelFolders, new_temporary_video
 from .frames_to_video import CRF_TOOLTIP

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from ditto_core.blend.composite import composite, warp
 from ditto_core.blend.masks import MODE_WEIGHTS, blend_mask, feathered_border, feathered_mask
-from ditto_core.data import BlendMode, BlendOptions
 from ditto_core.errors import InputError
+from ditto_core.options import BlendMode, BlendOptions
 
 RECORDED = Golden("ditto/putback")
 FRAME = RECORDED["in.frame"].numpy()

@@ -14,9 +14,10 @@ from helpers.command_line import refusal, talk
 from ditto_core import cli, flags
 from ditto_core.__main__ import main
 from ditto_core.controls.control import Controls
-from ditto_core.data import Audio, FaceChoice
+from ditto_core.data import Audio
 from ditto_core.demo import PORTRAIT, SPEECH
 from ditto_core.lite.engine import LiteEngine
+from ditto_core.options import FaceChoice
 from ditto_core.talking_head import TalkOptions
 
 

@@ -22,17 +22,7 @@ from torch import Tensor
 
 import ditto_core
 from ditto_core.blend.put_back import put_back
-from ditto_core.data import (
-    Audio,
-    AvatarOptions,
-    BlendOptions,
-    Frames,
-    Keypoints,
-    MotionOptions,
-    Source,
-    SpeechFeatures,
-    StitchOptions,
-)
+from ditto_core.data import Audio, Frames, Keypoints, Source, SpeechFeatures
 from ditto_core.ditto.avatar import AppearanceVolumes, DittoAvatar
 from ditto_core.ditto.draw import CHANNELS, FPS, DittoMotion
 from ditto_core.ditto.engine import DittoEngine
@@ -45,6 +35,7 @@ from ditto_core.media.images import read_image
 from ditto_core.media.plot import plot_motion
 from ditto_core.media.source import as_source
 from ditto_core.models.configs import read_config
+from ditto_core.options import AvatarOptions, BlendOptions, MotionOptions, StitchOptions
 from ditto_core.sequences import ComputedSequence, LazySequence
 from ditto_core.talking_head import TalkOptions, render, talk
 

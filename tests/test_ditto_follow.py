@@ -12,7 +12,6 @@ from helpers.ditto_release import write_constants
 from torch import Tensor
 
 import ditto_core
-from ditto_core.data import AvatarOptions, FaceChoice
 from ditto_core.ditto import face_files
 from ditto_core.ditto.follow import BuiltInFaces, BuiltInMesh, FollowedFace, PublishedFaces
 from ditto_core.ditto.source import OfficialFaces
@@ -21,6 +20,7 @@ from ditto_core.face.find import Face, FaceFinder
 from ditto_core.face.topology import LEFT_EYE, MOUTH_CORNERS, OVAL, RIGHT_EYE
 from ditto_core.host import Host
 from ditto_core.media.images import read_image
+from ditto_core.options import AvatarOptions, FaceChoice
 from ditto_core.sequences import TensorSequence
 
 FINDER = FaceFinder.default()

@@ -14,7 +14,7 @@ from helpers.golden import Golden, assert_picture
 from helpers.seeded_weights import seeded_input
 
 from ditto_core.blend.put_back import put_back
-from ditto_core.data import Audio, MotionOptions, SpeechFeatures, StitchOptions
+from ditto_core.data import Audio, SpeechFeatures
 from ditto_core.ditto import draw
 from ditto_core.ditto.avatar import AppearanceVolumes, DittoAvatar
 from ditto_core.ditto.checkpoints import find_checkpoints
@@ -27,6 +27,7 @@ from ditto_core.ditto.motion import FaceInfo
 from ditto_core.ditto.source import network_input
 from ditto_core.engines import load_engine
 from ditto_core.host import Host
+from ditto_core.options import MotionOptions, StitchOptions
 from ditto_core.sequences import TensorSequence
 
 

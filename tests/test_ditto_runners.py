@@ -18,7 +18,7 @@ from helpers.onnx_release import write_onnx_release
 from torch import Tensor
 
 from ditto_core.__main__ import main
-from ditto_core.data import Audio, AvatarOptions, MotionOptions
+from ditto_core.data import Audio
 from ditto_core.demo import PORTRAIT
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.runners import NETWORKS
@@ -31,6 +31,7 @@ from ditto_core.models.execution import Execution
 from ditto_core.models.memory import OutOfMemory
 from ditto_core.models.runners import OnnxRunner
 from ditto_core.models.torch_runner import TorchRunner
+from ditto_core.options import AvatarOptions, MotionOptions
 from ditto_core.talking_head import TalkOptions, render
 
 

@@ -13,7 +13,6 @@ from helpers.golden import Golden, assert_picture, assert_relative, assert_withi
 from helpers.seeded_weights import seeded_input
 from torch import Tensor
 
-from ditto_core.data import AvatarOptions, FaceChoice
 from ditto_core.ditto import faces, mesh478, source
 from ditto_core.ditto.face_files import published_faces
 from ditto_core.errors import FaceNotFoundError
@@ -21,6 +20,7 @@ from ditto_core.face.crop import face_rectangle
 from ditto_core.face.find import FaceFinder
 from ditto_core.face.region import Picture, Points
 from ditto_core.media.source import limit_size
+from ditto_core.options import AvatarOptions, FaceChoice
 from ditto_core.sequences import TensorSequence
 
 UPRIGHT = AvatarOptions(crop_do_rotate=False)

@@ -18,7 +18,6 @@ from helpers.ditto_stream import QUICK, SHORT, drawn_stages, recording, sound, w
 from helpers.people import face
 from torch import Tensor
 
-from ditto_core.data import AvatarOptions, StitchOptions
 from ditto_core.ditto.avatar import DittoAvatar
 from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.engine import DittoEngine
@@ -27,6 +26,7 @@ from ditto_core.engines import load_engine
 from ditto_core.errors import EngineError, InputError, Interrupted
 from ditto_core.host import Host
 from ditto_core.media.source import as_source
+from ditto_core.options import AvatarOptions, StitchOptions
 
 
 @pytest.fixture(scope="module")

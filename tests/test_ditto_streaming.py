@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ditto_core.blend.put_back import put_back
-from ditto_core.data import Audio, AvatarOptions, BlendOptions, MotionOptions, StitchOptions
+from ditto_core.data import Audio
 from ditto_core.ditto.avatar import DittoAvatar
 from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.draw import CHANNELS, FPS, DittoMotion, blink_offsets, draw_motion, stream_motion
@@ -32,6 +32,7 @@ from ditto_core.ditto.streaming import BLINK_CYCLE, StreamingSession
 from ditto_core.errors import InputError
 from ditto_core.host import Host
 from ditto_core.media.source import as_source
+from ditto_core.options import AvatarOptions, BlendOptions, MotionOptions, StitchOptions
 
 
 @pytest.fixture(scope="module")

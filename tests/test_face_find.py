@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import ditto_core
-from ditto_core.data import FaceChoice
 from ditto_core.errors import FaceNotFoundError, InputError
 from ditto_core.face.detect import ANCHORS, decode, merge
 from ditto_core.face.find import Face, FaceFinder, choose
@@ -27,6 +26,7 @@ from ditto_core.face.topology import (
     RIGHT_EYE,
     RIGHT_IRIS,
 )
+from ditto_core.options import FaceChoice
 
 ASTRONAUT = Path(ditto_core.__file__).parent / "assets" / "astronaut.png"
 

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 import ditto_core
-from ditto_core.data import FaceChoice
 from ditto_core.errors import FaceNotFoundError, Interrupted
 from ditto_core.face.find import FaceFinder
 from ditto_core.face.region import Picture
 from ditto_core.face.track import Tracked, track
 from ditto_core.host import Host
+from ditto_core.options import FaceChoice
 from ditto_core.sequences import ComputedSequence, TensorSequence
 
 ASTRONAUT = Path(ditto_core.__file__).parent / "assets" / "astronaut.png"

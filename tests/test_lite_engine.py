@@ -13,15 +13,7 @@ import torch
 
 import ditto_core
 from ditto_core.blend.put_back import put_back
-from ditto_core.data import (
-    Audio,
-    AvatarOptions,
-    BlendOptions,
-    Keypoints,
-    Motion,
-    MotionOptions,
-    StitchOptions,
-)
+from ditto_core.data import Audio, Keypoints, Motion
 from ditto_core.errors import EngineError, FaceNotFoundError
 from ditto_core.face.track import Tracked
 from ditto_core.host import Host
@@ -32,6 +24,7 @@ from ditto_core.lite.posing import driving_points, source_points
 from ditto_core.lite.register import build_avatar
 from ditto_core.media.images import read_image
 from ditto_core.media.source import as_source
+from ditto_core.options import AvatarOptions, BlendOptions, MotionOptions, StitchOptions
 from ditto_core.sequences import mirror_index
 
 ENGINE = LiteEngine()

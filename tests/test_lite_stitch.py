@@ -6,9 +6,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ditto_core.data import StitchOptions
 from ditto_core.lite.coefficients import CHANNELS, COLUMN
 from ditto_core.lite.stitch import EYES, HEAD, MOUTH, apply, fades
+from ditto_core.options import StitchOptions
 
 MOTION = 0.4 * torch.ones(50, len(CHANNELS))
 

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ditto_core.blend.put_back import feathered_border, put_back
-from ditto_core.data import Audio, Avatar, BlendOptions, FaceCrops, Keypoints, Motion
+from ditto_core.data import Audio, Avatar, FaceCrops, Keypoints, Motion
 from ditto_core.engine import Engine
 from ditto_core.errors import InputError
+from ditto_core.options import BlendOptions
 from ditto_core.sequences import ComputedSequence, TensorSequence
 
 SOUND = Audio(torch.zeros(1, 16000), 16000)

@@ -17,13 +17,14 @@ from helpers.restorers import saved, small_upscaler
 from ditto_core import cli
 from ditto_core.__main__ import main
 from ditto_core.blend.superres_plan import SuperResOptions
-from ditto_core.data import Audio, AvatarOptions, Frames
+from ditto_core.data import Audio, Frames
 from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.streaming import ONLINE
 from ditto_core.host import Host
 from ditto_core.media.source import as_source, open_source
 from ditto_core.models.inventory import download_command
+from ditto_core.options import AvatarOptions
 from ditto_core.sdk import StreamSDK
 from ditto_core.talking_head import TalkOptions, render
 

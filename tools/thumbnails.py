@@ -22,7 +22,7 @@ from make_workflows import EXAMPLES, Example  # noqa: E402
 
 from ditto_core.blend.put_back import put_back  # noqa: E402
 from ditto_core.blend.superres_faces import face_square, five_points  # noqa: E402
-from ditto_core.data import AvatarOptions, Frames, Keypoints, MotionOptions, StitchOptions  # noqa: E402
+from ditto_core.data import Frames, Keypoints  # noqa: E402
 from ditto_core.demo import PORTRAIT, SPEECH  # noqa: E402
 from ditto_core.engines import load_engine  # noqa: E402
 from ditto_core.face.crop import crop_faces  # noqa: E402
@@ -34,6 +34,7 @@ from ditto_core.media.images import read_image  # noqa: E402
 from ditto_core.media.plot import plot_motion  # noqa: E402
 from ditto_core.media.sound import read_audio  # noqa: E402
 from ditto_core.media.source import as_source  # noqa: E402
+from ditto_core.options import AvatarOptions, MotionOptions, StitchOptions  # noqa: E402
 from ditto_core.talking_head import animate  # noqa: E402
 
 TILE = 256

@@ -11,8 +11,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..data import BLEND_MODES, BlendMode, CustomFormula
 from ..errors import InputError
+from ..options import BLEND_MODES, BlendMode, CustomFormula
 
 Mask = NDArray[np.float32]
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import BlendOptions, FaceCrops, Frames, RenderedRegion
+from ..data import FaceCrops, Frames, RenderedRegion
+from ..options import BlendOptions
 from ..sequences import ComputedSequence, GatheredSequence, LazySequence
 from .composite import Weights, lay_on, warp
 from .masks import blend_mask, feathered_border

@@ -14,7 +14,7 @@ from typing import Any, cast
 from torch import Tensor
 
 from ..control_info import frame_entries
-from ..data import AvatarOptions, MotionOptions, StitchOptions
+from ..options import AvatarOptions, MotionOptions, StitchOptions
 from .curve import Clip
 
 

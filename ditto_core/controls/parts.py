@@ -10,10 +10,10 @@ from typing import Literal
 import torch
 
 from ..control_info import frame_entries
-from ..data import ControlInfo, EmotionLabel, FadeTarget, MotionOptions, StitchOptions
 from ..ditto.emotion import emotion_schedule, emotion_table, emotion_vector
 from ..ditto.stitch import gaze_correction
 from ..errors import InputError
+from ..options import ControlInfo, EmotionLabel, FadeTarget, MotionOptions, StitchOptions
 from .control import Control, in_frames
 from .curve import Clip, Curve, Moment
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from ..control_info import ANGLES
-from ..data import MotionOptions, StitchOptions
 from ..ditto.controls import read_controls
 from ..ditto.emotion import EMOTIONS, emotion_table
+from ..options import MotionOptions, StitchOptions
 from .control import Controls
 from .curve import Clip
 from .parts import EMOTION_RATE, Eyes

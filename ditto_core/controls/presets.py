@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from ..data import AvatarOptions, MotionOptions
 from ..errors import InputError
+from ..options import AvatarOptions, MotionOptions
 from .control import Control
 from .curve import Clip
 

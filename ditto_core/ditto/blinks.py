@@ -11,8 +11,8 @@ from typing import SupportsIndex
 import torch
 from torch import Tensor
 
-from ..data import BlinkGaps
 from ..errors import InputError
+from ..options import BlinkGaps
 
 RANDOM_GAP = (60, 100)
 """Frames with open eyes between two random blinks, both ends included."""

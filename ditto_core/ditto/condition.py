@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..data import EmotionChoice
 from ..errors import InputError
+from ..options import EmotionChoice
 from ..sequences import mirrored
 from .emotion import emotion_table
 from .motion import MotionInfo

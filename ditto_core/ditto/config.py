@@ -10,10 +10,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from ..data import FadeTarget, FrameControl
 from ..errors import DittoError, InputError, ModelError
 from ..models.configs import read_config, read_settings
 from ..models.inventory import searched
+from ..options import FadeTarget, FrameControl
 from .condition import Character, EyeAttributes
 from .emotion import emotion_table
 from .motion import MOTION_WIDTH, POINTS, MotionInfo

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..control_info import ANGLES, check_keys, finite_number, frame_entries
-from ..data import ControlInfo, FrameControl
 from ..errors import InputError
+from ..options import ControlInfo, FrameControl
 from .motion import WIDTHS
 
 KEYS = tuple(WIDTHS)

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..data import Motion, MotionOptions
+from ..data import Motion
+from ..options import MotionOptions
 from .blinks import blink_rows, blink_starts, blinks_at, blinks_at_rate
 from .condition import Character, Conditioner
 from .config import DittoConfig

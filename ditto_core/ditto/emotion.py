@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import EmotionChoice, EmotionLabel, EmotionMixture
 from ..errors import InputError
+from ..options import EmotionChoice, EmotionLabel, EmotionMixture
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise", "contempt")
 STRENGTH = 8.0  # of a chosen class before the softmax, as published

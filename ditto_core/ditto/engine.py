@@ -16,19 +16,7 @@ import torch
 from torch import Tensor
 
 from ..audio.resample import mono
-from ..data import (
-    Audio,
-    Avatar,
-    AvatarOptions,
-    FaceCrops,
-    FeatureVolumes,
-    Keypoints,
-    Motion,
-    MotionOptions,
-    Source,
-    SpeechFeatures,
-    StitchOptions,
-)
+from ..data import Audio, Avatar, FaceCrops, FeatureVolumes, Keypoints, Motion, Source, SpeechFeatures
 from ..engine import Engine, MadeByEngine, common_engine
 from ..errors import EngineError, ModelError
 from ..face.find import FaceFinder
@@ -37,6 +25,7 @@ from ..media.source import first_frames, limit_size
 from ..models.execution import Execution
 from ..models.inventory import download_command
 from ..models.memory import Batches, on_host, shortage_explained
+from ..options import AvatarOptions, MotionOptions, StitchOptions
 from ..sequences import DEFAULT_BATCH, AheadSequence, ComputedSequence, TensorSequence
 from .avatar import DittoAvatar
 from .checkpoints import FACES, FACES_SET, Checkpoints

@@ -15,9 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data import FaceChoice
 from ..errors import FaceNotFoundError
 from ..face.region import Picture, Points, apply_affine
+from ..options import FaceChoice
 
 DETECTOR_SIDE = 512
 STRIDES = (8, 16, 32)

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import AvatarOptions, FaceChoice
 from ..errors import FaceNotFoundError
 from ..face.crop import axis_points, face_rectangle, original_to_crop
 from ..face.find import FaceFinder, no_face
@@ -35,6 +34,7 @@ from ..face.track import (
     track,
 )
 from ..host import Host, Releasable
+from ..options import AvatarOptions, FaceChoice
 from ..sequences import LazySequence
 from .source import CROP_SIDE, OfficialFaces, SourceCrop, crop_source, to_crop
 

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ..audio.resample import mono
 from ..blend.put_back import mask_weight, rendered_region
-from ..data import Audio, Avatar, BlendOptions, Frames, MotionOptions, StitchOptions
+from ..data import Audio, Avatar, Frames
 from ..errors import InputError
 from ..host import Host
+from ..options import BlendOptions, MotionOptions, StitchOptions
 from ..sequences import LazySequence
 from .avatar import DittoAvatar
 from .draw import FPS

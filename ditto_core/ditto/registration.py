@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import AvatarOptions, Source
+from ..data import Source
 from ..engine import Engine
 from ..face.crop import crop_faces
 from ..face.track import bridge
 from ..host import Host
+from ..options import AvatarOptions
 from ..sequences import LazySequence, mirror_index
 from .avatar import AppearanceVolumes, DittoAvatar
 from .condition import eye_attributes

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import AvatarOptions
 from ..face.crop import face_rectangle, original_to_crop
 from ..face.region import Picture, Points
+from ..options import AvatarOptions
 from .faces import (
     SIDE_203,
     DetectorNetwork,

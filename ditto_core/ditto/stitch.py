@@ -13,8 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..data import FadeTarget
 from ..errors import InputError
+from ..options import FadeTarget
 from .controls import ANGLES, KEYS, Controls
 from .motion import POINTS, WIDTHS, FaceInfo, MotionInfo, degrees, keypoints, place_keypoints, rotation
 

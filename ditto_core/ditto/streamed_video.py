@@ -7,10 +7,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..data import Avatar, BlendOptions, MotionOptions, StitchOptions
+from ..data import Avatar
 from ..errors import InputError
 from ..host import Host
 from ..media.writer import VideoOptions, video_file
+from ..options import BlendOptions, MotionOptions, StitchOptions
 from .draw import FPS
 from .engine import DittoEngine
 from .speech import FRAME, RATE, Chunk

@@ -24,19 +24,10 @@ from torch import Tensor
 
 from ..blend.put_back import put_back
 from ..control_info import frame_entries
-from ..data import (
-    Audio,
-    Avatar,
-    BlendOptions,
-    FaceCrops,
-    FeatureVolumes,
-    Keypoints,
-    Motion,
-    MotionOptions,
-    StitchOptions,
-)
+from ..data import Audio, Avatar, FaceCrops, FeatureVolumes, Keypoints, Motion
 from ..errors import EngineError, InputError
 from ..host import Host
+from ..options import BlendOptions, MotionOptions, StitchOptions
 from ..sequences import TensorSequence
 from .avatar import DittoAvatar
 from .draw import FPS, blink_offsets, stream_motion

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..data import FaceChoice
 from ..errors import FaceNotFoundError, InputError
 from ..models.bundled import bundled
 from ..models.runners import OnnxRunner, Runner
+from ..options import FaceChoice
 from .detect import Detection, Detector, distinct
 from .mesh import FaceMesh, detection_region, landmark_region
 from .region import Picture, Points, Region

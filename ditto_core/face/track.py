@@ -21,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data import FaceChoice
 from ..errors import FaceNotFoundError
 from ..host import Host
+from ..options import FaceChoice
 from ..sequences import LazySequence
 from .crop import draw
 from .find import Face, FaceFinder, choose, nearest, no_face

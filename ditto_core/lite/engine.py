@@ -15,19 +15,7 @@ import torch
 from torch import Tensor
 
 from ..audio.resample import mono
-from ..data import (
-    Audio,
-    Avatar,
-    AvatarOptions,
-    FaceCrops,
-    FeatureVolumes,
-    Keypoints,
-    Motion,
-    MotionOptions,
-    Source,
-    SpeechFeatures,
-    StitchOptions,
-)
+from ..data import Audio, Avatar, FaceCrops, FeatureVolumes, Keypoints, Motion, Source, SpeechFeatures
 from ..engine import Engine, MadeByEngine, common_engine
 from ..errors import EngineError
 from ..face.find import FaceFinder
@@ -36,6 +24,7 @@ from ..host import Host
 from ..media.source import first_frames, limit_size
 from ..models.bundled import bundled
 from ..models.runners import OnnxRunner
+from ..options import AvatarOptions, MotionOptions, StitchOptions
 from ..sequences import ComputedSequence, RememberedSequence
 from . import motion as speech_motion
 from . import stitch as motion_stitch

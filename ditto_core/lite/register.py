@@ -9,11 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..data import AvatarOptions, Source
+from ..data import Source
 from ..engine import Engine
 from ..errors import FaceNotFoundError
 from ..face.crop import crop_to_original
 from ..face.track import Tracked
+from ..options import AvatarOptions
 from .avatar import LiteAvatar
 from .basis import FaceBasis, half_widths
 from .geometry import LOWER_LID, LOWER_LIP, UPPER_LID, UPPER_LIP, VERTICES, Floats, place

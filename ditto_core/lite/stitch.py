@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..control_info import frame_values
-from ..data import StitchOptions
+from ..options import StitchOptions
 from .coefficients import CHANNELS, COLUMN
 from .curves import ramp
 

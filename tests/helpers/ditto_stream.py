@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ditto_core.data import BlendOptions, MotionOptions, StitchOptions
 from ditto_core.ditto.avatar import DittoAvatar
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.speech import Chunk
 from ditto_core.ditto.streaming import ONLINE, Stages, StreamingSession
 from ditto_core.host import Host
+from ditto_core.options import BlendOptions, MotionOptions, StitchOptions
 
 QUICK = replace(ONLINE, sampling_timesteps=2)
 SHORT = replace(QUICK, overlap_v2=75)
