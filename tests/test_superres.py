@@ -144,7 +144,10 @@ def test_the_report_names_the_frames_and_sizes() -> None:
     decided = plan(clip(*[portrait(64)] * 6, rendered=region), SuperResOptions("both"))
     assert decided.frames.tolist() == [True, True, True, False, True, False]
     assert "(both) of 4 of 6 frames: 0-2, 4." in decided.report
-    assert "in the frame 205x205 to 512x512" in decided.report
+    assert "in the frame 205x205 to 512x512, which lacks resolution." in decided.report
+    forced = plan(clip(*[portrait(64)] * 6, rendered=region), SuperResOptions("both", when="always"))
+    assert "5 of 6 frames: 0-4." in forced.report
+    assert forced.report.endswith("and `always` is chosen.")
     assert listed([0, 1, 4, 6, 8, 10]) == "0-1, 4, 6, 8, …"
 
 

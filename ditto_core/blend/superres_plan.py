@@ -143,9 +143,10 @@ def _plan_of_rendered(region: RenderedRegion, options: SuperResOptions) -> Plan:
         )
     else:
         which = "" if len(numbers) == len(sizes) else f": {listed(numbers)}"
+        why = "which lacks resolution" if bool(lacking[chosen].all()) else "and `always` is chosen"
         told = (
             f"Super-resolution ({options.method}) of {len(numbers)} of {_frames(len(sizes))}{which}. "
-            f"The face is {compared}."
+            f"The face is {compared}, {why}."
         )
     return Plan(chosen, False, told)
 
