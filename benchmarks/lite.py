@@ -26,10 +26,11 @@ from ditto_core.blend.put_back import put_back
 from ditto_core.data import Audio, Avatar, Frames
 from ditto_core.host import Host
 from ditto_core.lite.engine import LiteEngine
+from ditto_core.media.encoders import VideoOptions
 from ditto_core.media.images import read_image
 from ditto_core.media.sound import read_audio
 from ditto_core.media.source import as_source
-from ditto_core.media.writer import VideoOptions, write_video
+from ditto_core.media.writer import write_video
 from ditto_core.options import AvatarOptions, MotionOptions, StitchOptions
 
 ASSETS = Path(ditto_core.__file__).parent / "assets"

@@ -1,17 +1,16 @@
 """The flags of the command line: each sets one field of one stage's options.
 
-Defaults and limits stay with the options; how a value is typed is here.
+Defaults and limits stay with the options; how a value is typed is in `flag_values`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 from .blend.superres_plan import Method, When
 from .controls.control import Controls
@@ -19,7 +18,6 @@ from .controls.curve import Between, Curve
 from .controls.parts import EmotionSchedule, Expression, Eyes, HeadPose
 from .controls.text import (
     parse_emotion_schedule,
-    parse_emotions,
     parse_gains,
     parse_overall,
     parse_parts,
@@ -28,123 +26,29 @@ from .controls.text import (
 from .data import as_fps
 from .ditto.emotion import EMOTIONS
 from .engine import Engine
-from .errors import InputError
+from .flag_values import (
+    boolean,
+    emotion,
+    face,
+    fade_type,
+    frame_numbers,
+    json_file,
+    number,
+    one_of,
+    or_auto,
+    said,
+    superres_method,
+)
 from .models.execution import PRECISIONS
-from .options import BLEND_MODES, CustomFormula, EmotionChoice, FaceChoice, FaceNetworks, FadeTarget
+from .options import BLEND_MODES, CustomFormula, FaceChoice, FaceNetworks
 from .talking_head import TalkOptions
 
-Value = TypeVar("Value")
 Parser = Callable[[str], Any]
 Values = Mapping[tuple[str, str], Any]
 """Values by (part of `TalkOptions`, field)."""
 
 NOT_GIVEN = object()
 """The value of a flag that was not typed."""
-
-
-def boolean(text: str) -> bool:
-    """true or false."""
-    try:
-        return {"true": True, "false": False}[text.lower()]
-    except KeyError:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false") from None
-
-
-def or_auto(parse: Callable[[str], Value]) -> Callable[[str], Value | None]:
-    """The same, and `auto` for None: what the engine or its configuration takes."""
-    return lambda text: None if text.lower() == "auto" else parse(text)
-
-
-def one_of(choices: Iterable[str]) -> Callable[[str], str]:
-    """One of some names."""
-    names = tuple(choices)
-
-    def parse(text: str) -> str:
-        if text not in names:
-            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(names)}")
-        return text
-
-    return parse
-
-
-def number(kind: Callable[[str], float], low: float, high: float) -> Callable[[str], float]:
-    """An `int` or a `float` from low to high."""
-
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            what = "whole number" if kind is int else "number"
-            raise argparse.ArgumentTypeError(f"{text!r} is no {what}") from None
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not between {low} and {high}")
-        return value
-
-    return parse
-
-
-def said(parse: Callable[[str], Value]) -> Callable[[str], Value]:
-    """The same, with what it refuses said as the command line says it."""
-
-    def parse_and_say(text: str) -> Value:
-        try:
-            return parse(text)
-        except InputError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return parse_and_say
-
-
-@said
-def emotion(text: str) -> EmotionChoice:
-    """A class by name or number, or several: `happy + surprise`."""
-    labels = parse_emotions(text)
-    return labels[0] if len(labels) == 1 else labels
-
-
-def frame_numbers(text: str) -> int | list[int]:
-    """One whole number, or several with commas between them."""
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no whole number of frames, nor a list of them"
-        ) from None
-    return numbers[0] if len(numbers) == 1 else numbers
-
-
-def json_file(text: str) -> Any:
-    """The content of a JSON file."""
-    try:
-        return json.loads(Path(text).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise argparse.ArgumentTypeError(f"{text} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text} is no JSON: {error}") from error
-
-
-def _face(text: str) -> FaceChoice:
-    rule, _, value = text.partition(":")
-    try:
-        if text == "largest":
-            return FaceChoice()
-        if rule == "from-left":
-            return FaceChoice("from left", index=int(value))
-        if rule == "nearest":
-            x, y = value.split(",")
-            return FaceChoice("nearest", point=(float(x), float(y)))
-    except ValueError:
-        pass  # said below, as for an unknown rule
-    raise argparse.ArgumentTypeError(f"{text!r} is none of largest, from-left:N, nearest:X,Y")
-
-
-def _superres_method(text: str) -> str:
-    known = {method.lower(): method for method in get_args(Method)}
-    return one_of(known.values())(known.get(text.lower(), text))
-
-
-def _fade_type(text: str) -> str:
-    return "" if text == "none" else one_of(name for name in get_args(FadeTarget) if name)(text)
 
 
 @dataclass(frozen=True)
@@ -176,7 +80,7 @@ _WHEN = "auto (where the frame has more pixels than were rendered), always or ne
 FLAGS: dict[str, tuple[Flag, ...]] = {
     "source": (
         Flag("avatar", "max_size", int, "N", "longest side in pixels; larger sources are scaled down"),
-        Flag("avatar", "face", _face, "RULE", "largest, from-left:N (0 first) or nearest:X,Y (0..1)"),
+        Flag("avatar", "face", face, "RULE", "largest, from-left:N (0 first) or nearest:X,Y (0..1)"),
         Flag("avatar", "template_n_frames", int, "N", "frames used of a source video, -1 for all"),
         Flag("avatar", "crop_scale", float, "X", "side of the face crop, relative to the face"),
         Flag("avatar", "crop_vx_ratio", float, "X", "crop moved right, as a fraction of its side"),
@@ -232,9 +136,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         ),
         Flag("stitch", "relative_d", boolean, "true|false", "motion counts from its first frame on"),
         Flag("stitch", "flag_stitching", boolean, "true|false", "join face and shoulders"),
-        Flag(
-            "stitch", "fade_type", or_auto(_fade_type), "NAME", "fade to d0 (first frame), s (source), none"
-        ),
+        Flag("stitch", "fade_type", or_auto(fade_type), "NAME", "fade to d0 (first frame), s (source), none"),
         Flag("stitch", "fade_out_keys", or_auto(parse_parts), "KEY,...", "parts of motion that fade"),
         Flag("stitch", "vad_on", one_of(("lips", "expression")), "NAME", "what vad_alpha quietens"),
         Flag("stitch", "amplitude_of", one_of(("degrees", "logits")), "NAME", "what alpha_pitch, ... scale"),
@@ -252,7 +154,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("blend", "custom_formula", one_of(get_args(CustomFormula)), "NAME", "how custom blends"),
         Flag("blend", "blend_amount", float, "X", "rendered face against the source, 0..1", "amount"),
         Flag("blend", "feather", float, "X", "soft border, as a fraction of the crop, 0..0.5"),
-        Flag("superres", "superres", _superres_method, "NAME", _SUPERRES, "method"),
+        Flag("superres", "superres", superres_method, "NAME", _SUPERRES, "method"),
         Flag("superres", "superres_model", or_auto(Path), "FILE", "another network for it", "model"),
         Flag("superres", "superres_when", one_of(get_args(When)), "NAME", _WHEN, "when"),
         Flag("superres", "superres_fidelity", float, "X", "CodeFormer's: 0 finest .. 1 true", "fidelity"),

@@ -26,9 +26,10 @@ from .engine import Engine, common_engine
 from .engines import AUTO, load_engine
 from .errors import EngineError, InputError
 from .host import Host
+from .media.encoders import VideoOptions
 from .media.sound import as_audio, read_audio
 from .media.source import as_source, open_source
-from .media.writer import VideoOptions, container_for, write_video
+from .media.writer import container_for, write_video
 from .options import AvatarOptions, BlendOptions, MotionOptions, StitchOptions
 
 PathOrPixels = str | PathLike[str] | NDArray[np.uint8] | Tensor

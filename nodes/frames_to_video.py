@@ -7,8 +7,8 @@ from dataclasses import replace
 from comfy_api.latest import Input, InputImpl, io
 
 from ..ditto_core.data import Frames
-from ..ditto_core.media.encoders import PRESETS, VIDEO_CODECS
-from ..ditto_core.media.writer import VideoOptions, write_video
+from ..ditto_core.media.encoders import PRESETS, VIDEO_CODECS, VideoOptions
+from ..ditto_core.media.writer import write_video
 from .comfy_host import ComfyHost, new_temporary_video
 from .inputs import audio_from
 from .sockets import FramesSocket

@@ -6,7 +6,8 @@ from comfy_api.latest import Input, InputImpl, io
 
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.engines import AUTO, ENGINE_NAMES, engine_state, shared_engine
-from ..ditto_core.media.writer import VideoOptions, write_video
+from ..ditto_core.media.encoders import VideoOptions
+from ..ditto_core.media.writer import write_video
 from ..ditto_core.options import LARGEST_SEED, AvatarOptions, MotionOptions, StitchOptions
 from ..ditto_core.talking_head import TalkOptions, render
 from .comfy_host import ComfyHost, ModelFolders, new_temporary_video

@@ -11,7 +11,7 @@ import pytest
 import torch
 from helpers.command_line import refusal, talk
 
-from ditto_core import cli, flags
+from ditto_core import cli, flag_values, flags
 from ditto_core.__main__ import main
 from ditto_core.controls.control import Controls
 from ditto_core.data import Audio
@@ -76,7 +76,7 @@ def typed_and_meant(flag: flags.Flag, folder: Path) -> tuple[str, Any]:
         path = folder / "controls.json"
         path.write_text('{"3": {"delta_yaw": 5}}')
         return str(path), {"3": {"delta_yaw": 5}}
-    if flag.parse in (flags.boolean, cli.FLAGS["motion"][-1].parse):
+    if flag.parse in (flag_values.boolean, cli.FLAGS["motion"][-1].parse):
         return ("false", False) if flag.default in (True, None) else ("true", True)
     return VALUES.get(flag.name, ("7", 7) if isinstance(flag.default, int) else ("0.25", 0.25))
 

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from ditto_core.data import Audio, Frames
 from ditto_core.errors import InputError, Interrupted, MediaError
 from ditto_core.host import Host
+from ditto_core.media.encoders import VideoOptions
 from ditto_core.media.sound import read_audio
 from ditto_core.media.video import VideoFrames
-from ditto_core.media.writer import VideoOptions, write_video
+from ditto_core.media.writer import write_video
 from ditto_core.sequences import ComputedSequence, TensorSequence
 
 FPS = Fraction(25)
@@ -263,7 +264,8 @@ from fractions import Fraction
 from pathlib import Path
 from ditto_core.data import Audio, Frames
 from ditto_core.errors import MediaError
-from ditto_core.media.writer import VideoOptions, write_video
+from ditto_core.media.encoders import VideoOptions
+from ditto_core.media.writer import write_video
 from ditto_core.sequences import TensorSequence
 folder = Path(sys.argv[1])
 noise = TensorSequence(torch.randint(0, 256, (30, 64, 64, 3), dtype=torch.uint8))

@@ -10,7 +10,8 @@ from torch import Tensor
 from ..data import Avatar
 from ..errors import InputError
 from ..host import Host
-from ..media.writer import VideoOptions, video_file
+from ..media.encoders import VideoOptions
+from ..media.writer import video_file
 from ..options import BlendOptions, MotionOptions, StitchOptions
 from .draw import FPS
 from .engine import DittoEngine

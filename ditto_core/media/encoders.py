@@ -1,4 +1,4 @@
-"""Which encoders and containers can be written, and what each of them wants to be told."""
+"""What may be chosen of a video's encoding, which encoders and containers there are, and what each wants."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "sl
 VIDEO_CODECS = ("h264", "hevc", "vp9", "av1")
 AUDIO_CODECS = ("auto", "aac", "opus")
 
+_LARGEST_CRF = 51
+
 _ENCODERS = {
     "h264": ("libx264", "libopenh264"),
     "hevc": ("libx265",),
@@ -23,6 +25,36 @@ _ENCODERS = {
     "aac": ("aac",),
     "opus": ("libopus",),
 }
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """How a video is encoded.
+
+    codec: h264, hevc, vp9 or av1. crf: constant quality, 0 (best) .. 51. preset: speed against size, x264's
+    names. pixel_format: a yuv format of the encoder, such as yuv420p (plays everywhere), yuv444p or
+    yuv420p10le. audio_codec: aac, opus, or auto for what suits the file type. audio_bitrate: bits per second.
+    """
+
+    codec: str = "h264"
+    crf: int = 18
+    preset: str = "veryfast"
+    pixel_format: str = "yuv420p"
+    audio_codec: str = "auto"
+    audio_bitrate: int = 192_000
+
+    def __post_init__(self) -> None:
+        for name, value, known in (
+            ("codec", self.codec, VIDEO_CODECS),
+            ("preset", self.preset, PRESETS),
+            ("audio_codec", self.audio_codec, AUDIO_CODECS),
+        ):
+            if value not in known:
+                raise InputError(f"{name} is {value!r}; choose one of {', '.join(known)}.")
+        if not 0 <= self.crf <= _LARGEST_CRF:
+            raise InputError(f"crf is {self.crf}; it must be between 0 (best) and {_LARGEST_CRF}.")
+        if not 32_000 <= self.audio_bitrate <= 512_000:
+            raise InputError(f"audio_bitrate is {self.audio_bitrate}; it must be between 32000 and 512000.")
 
 
 @dataclass(frozen=True)

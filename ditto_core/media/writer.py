@@ -6,64 +6,20 @@ import errno
 import uuid
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import av
-import numpy as np
-import torch
-from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
-from av.container import OutputContainer
 from av.error import FFmpegError
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 from torch import Tensor
 
-from ..audio.resample import mono, resample
-from ..data import Audio, Frames
+from ..data import Frames
 from ..errors import InputError, MediaError
 from ..host import Host
 from ..sequences import DEFAULT_BATCH
-from .encoders import AUDIO_CODECS, CONTAINERS, PRESETS, VIDEO_CODECS, Container, find_encoder, speed_options
-
-_BT709 = 1
-_LIMITED_RANGE = 1
-_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
-_LARGEST_CRF = 51
-
-
-@dataclass(frozen=True)
-class VideoOptions:
-    """How a video is encoded.
-
-    codec: h264, hevc, vp9 or av1. crf: constant quality, 0 (best) .. 51. preset: speed against size, x264's
-    names. pixel_format: a yuv format of the encoder, such as yuv420p (plays everywhere), yuv444p or
-    yuv420p10le. audio_codec: aac, opus, or auto for what suits the file type. audio_bitrate: bits per second.
-    """
-
-    codec: str = "h264"
-    crf: int = 18
-    preset: str = "veryfast"
-    pixel_format: str = "yuv420p"
-    audio_codec: str = "auto"
-    audio_bitrate: int = 192_000
-
-    def __post_init__(self) -> None:
-        for name, value, known in (
-            ("codec", self.codec, VIDEO_CODECS),
-            ("preset", self.preset, PRESETS),
-            ("audio_codec", self.audio_codec, AUDIO_CODECS),
-        ):
-            if value not in known:
-                raise InputError(f"{name} is {value!r}; choose one of {', '.join(known)}.")
-        if not 0 <= self.crf <= _LARGEST_CRF:
-            raise InputError(f"crf is {self.crf}; it must be between 0 (best) and {_LARGEST_CRF}.")
-        if not 32_000 <= self.audio_bitrate <= 512_000:
-            raise InputError(f"audio_bitrate is {self.audio_bitrate}; it must be between 32000 and 512000.")
+from .encoders import CONTAINERS, Container, VideoOptions
+from .tracks import PictureTrack, SoundTrack, as_laid_out
 
 
 def write_video(
@@ -85,7 +41,7 @@ def write_video(
     total = len(frames.images)
     if total == 0:
         raise InputError("There are no frames to write.")
-    sound = frames.audio and _as_laid_out(frames.audio)
+    sound = frames.audio and as_laid_out(frames.audio)
     form = sound and (sound.rate, len(sound.samples))
     with video_file(path, frames.height, frames.width, frames.fps, options, form) as file:
         if sound:
@@ -113,8 +69,8 @@ def video_file(
     with _published(path) as unfinished, _explained(path):
         output = av.open(str(unfinished), "w", format=container.format, options=_muxer_options(container))
         try:
-            pictures = _PictureTrack(output, height, width, fps, options)
-            file = VideoFile(pictures, _SoundTrack(output, *sound, container, options) if sound else None)
+            pictures = PictureTrack(output, height, width, fps, options)
+            file = VideoFile(pictures, SoundTrack(output, *sound, container, options) if sound else None)
             yield file
             file.finish()
         except BaseException:
@@ -129,7 +85,7 @@ def video_file(
 class VideoFile:
     """Pictures and the sound that goes with them, on their way into a file."""
 
-    def __init__(self, pictures: _PictureTrack, sound: _SoundTrack | None) -> None:
+    def __init__(self, pictures: PictureTrack, sound: SoundTrack | None) -> None:
         self._pictures = pictures
         self._sound = sound
 
@@ -223,124 +179,6 @@ def _cannot_write(path: Path, error: Exception) -> MediaError:
         return MediaError(f"{path} cannot be written: the folder is write-protected. Choose another one.")
     reason = getattr(error, "strerror", None) or error
     return MediaError(f"{path} cannot be written ({reason}). Choose another folder or other video options.")
-
-
-class _PictureTrack:
-    """RGB batches in, encoded pictures out, one every 1 / fps seconds."""
-
-    def __init__(
-        self, output: OutputContainer, height: int, width: int, fps: Fraction, options: VideoOptions
-    ) -> None:
-        encoder = find_encoder(options.codec)
-        offered = [each.name for each in encoder.video_formats or [] if each.name.startswith("yuv4")]
-        if options.pixel_format not in offered:
-            raise InputError(f"{options.codec} has no {options.pixel_format}; choose {', '.join(offered)}.")
-        speed = speed_options(encoder.name, options.crf, options.preset)
-        stream: Any = output.add_stream(encoder.name, rate=fps, options=speed)
-        self.output = output
-        self.stream: VideoStream = stream
-        self.time_base = 1 / fps
-        self.count = 0
-        stream.pix_fmt = options.pixel_format
-        stream.width, stream.height = _whole_chroma(width, height, options.pixel_format)
-        context = stream.codec_context
-        context.time_base = self.time_base
-        context.thread_type = "AUTO"
-        context.color_primaries = context.color_trc = context.colorspace = _BT709
-        context.color_range = _LIMITED_RANGE
-        if options.codec == "hevc" and output.format.name in ("mp4", "mov"):
-            context.codec_tag = "hvc1"  # the name Apple's players look for
-
-    def write(self, batch: Tensor) -> None:
-        height, width = self.stream.height, self.stream.width
-        for picture in batch[:, :height, :width].cpu().numpy():
-            frame = _to_yuv(VideoFrame.from_ndarray(np.ascontiguousarray(picture)), self.stream.pix_fmt)
-            frame.pts = self.count
-            frame.time_base = self.time_base
-            self.count += 1
-            self.output.mux(self.stream.encode(frame))
-
-    def finish(self) -> None:
-        self.output.mux(self.stream.encode(None))
-
-
-def _whole_chroma(width: int, height: int, pixel_format: str) -> tuple[int, int]:
-    """The sides without what a chroma sample shared by two columns or rows would half cover."""
-    _, chroma = VideoFrame(2, 2, pixel_format).planes[:2]
-    return width - width % (2 // chroma.width), height - height % (2 // chroma.height)
-
-
-def _to_yuv(frame: VideoFrame, pixel_format: str | None) -> VideoFrame:
-    # Said explicitly on both sides, so that the bytes mean what the file's tags say in every PyAV.
-    return frame.reformat(
-        format=pixel_format,
-        src_colorspace="ITU709",
-        dst_colorspace="ITU709",
-        src_color_range="JPEG",
-        dst_color_range="MPEG",
-    )
-
-
-class _SoundTrack:
-    """Sound in pieces, encoded as far as there are pictures; after its end silence follows."""
-
-    def __init__(
-        self, output: OutputContainer, rate: int, channels: int, container: Container, options: VideoOptions
-    ) -> None:
-        codec = container.audio[0] if options.audio_codec == "auto" else options.audio_codec
-        encoder = find_encoder(codec)
-        self.given_rate = rate
-        self.rate = _supported_rate(rate, encoder.audio_rates)
-        self.layout = _LAYOUTS[channels]
-        self.waiting = torch.empty(channels, 0)
-        self.ended = False
-        stream: Any = output.add_stream(encoder.name, rate=self.rate, layout=self.layout)
-        stream.bit_rate = options.audio_bitrate
-        self.output = output
-        self.stream: AudioStream = stream
-        self.resampler = av.AudioResampler(_sample_format(encoder), self.layout, self.rate)
-        self.written = 0
-
-    def add(self, samples: Tensor) -> None:
-        samples = resample(samples, self.given_rate, self.rate)
-        self.waiting = torch.cat([self.waiting, samples], dim=1) if self.waiting.shape[1] else samples
-
-    def write_until(self, seconds: Fraction) -> None:
-        count = round(seconds * self.rate) - self.written
-        missing = count - self.waiting.shape[1]
-        if self.ended and missing > 0:
-            self.waiting = torch.nn.functional.pad(self.waiting, (0, missing))
-        piece, self.waiting = self.waiting[:, :count], self.waiting[:, count:]
-        if piece.shape[1] == 0:
-            return
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(piece.numpy()), "fltp", self.layout)
-        frame.sample_rate = self.rate
-        frame.pts = self.written
-        frame.time_base = Fraction(1, self.rate)
-        self.written += piece.shape[1]
-        for converted in self.resampler.resample(frame):
-            self.output.mux(self.stream.encode(converted))
-
-    def finish(self, seconds: Fraction) -> None:
-        self.write_until(seconds)
-        self.output.mux(self.stream.encode(None))
-
-
-def _supported_rate(rate: int, supported: Any) -> int:
-    """The rate itself, or the next higher one, or the highest one the encoder knows."""
-    if not supported or rate in supported:
-        return rate
-    return min((known for known in supported if known > rate), default=max(supported))
-
-
-def _sample_format(encoder: av.Codec) -> str:
-    names = [each.name for each in encoder.audio_formats or []]
-    return next((name for name in ("fltp", "flt") if name in names), names[0])
-
-
-def _as_laid_out(audio: Audio) -> Audio:
-    """The same with a number of channels that files know."""
-    return audio if len(audio.samples) in _LAYOUTS else Audio(mono(audio, audio.rate)[None], audio.rate)
 
 
 def _check_complete(path: Path, count: int) -> None:

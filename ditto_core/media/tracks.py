@@ -1,0 +1,143 @@
+"""The pictures and the sound of a video file that is being written, as their encoders want them."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import av
+import numpy as np
+import torch
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from torch import Tensor
+
+from ..audio.resample import mono, resample
+from ..data import Audio
+from ..errors import InputError
+from .encoders import Container, VideoOptions, find_encoder, speed_options
+
+_BT709 = 1
+_LIMITED_RANGE = 1
+_LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+
+
+class PictureTrack:
+    """RGB batches in, encoded pictures out, one every 1 / fps seconds."""
+
+    def __init__(
+        self, output: OutputContainer, height: int, width: int, fps: Fraction, options: VideoOptions
+    ) -> None:
+        encoder = find_encoder(options.codec)
+        offered = [each.name for each in encoder.video_formats or [] if each.name.startswith("yuv4")]
+        if options.pixel_format not in offered:
+            raise InputError(f"{options.codec} has no {options.pixel_format}; choose {', '.join(offered)}.")
+        speed = speed_options(encoder.name, options.crf, options.preset)
+        stream: Any = output.add_stream(encoder.name, rate=fps, options=speed)
+        self.output = output
+        self.stream: VideoStream = stream
+        self.time_base = 1 / fps
+        self.count = 0
+        stream.pix_fmt = options.pixel_format
+        stream.width, stream.height = _whole_chroma(width, height, options.pixel_format)
+        context = stream.codec_context
+        context.time_base = self.time_base
+        context.thread_type = "AUTO"
+        context.color_primaries = context.color_trc = context.colorspace = _BT709
+        context.color_range = _LIMITED_RANGE
+        if options.codec == "hevc" and output.format.name in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # the name Apple's players look for
+
+    def write(self, batch: Tensor) -> None:
+        height, width = self.stream.height, self.stream.width
+        for picture in batch[:, :height, :width].cpu().numpy():
+            frame = _to_yuv(VideoFrame.from_ndarray(np.ascontiguousarray(picture)), self.stream.pix_fmt)
+            frame.pts = self.count
+            frame.time_base = self.time_base
+            self.count += 1
+            self.output.mux(self.stream.encode(frame))
+
+    def finish(self) -> None:
+        self.output.mux(self.stream.encode(None))
+
+
+def _whole_chroma(width: int, height: int, pixel_format: str) -> tuple[int, int]:
+    """The sides without what a chroma sample shared by two columns or rows would half cover."""
+    _, chroma = VideoFrame(2, 2, pixel_format).planes[:2]
+    return width - width % (2 // chroma.width), height - height % (2 // chroma.height)
+
+
+def _to_yuv(frame: VideoFrame, pixel_format: str | None) -> VideoFrame:
+    # Said explicitly on both sides, so that the bytes mean what the file's tags say in every PyAV.
+    return frame.reformat(
+        format=pixel_format,
+        src_colorspace="ITU709",
+        dst_colorspace="ITU709",
+        src_color_range="JPEG",
+        dst_color_range="MPEG",
+    )
+
+
+class SoundTrack:
+    """Sound in pieces, encoded as far as there are pictures; after its end silence follows."""
+
+    def __init__(
+        self, output: OutputContainer, rate: int, channels: int, container: Container, options: VideoOptions
+    ) -> None:
+        codec = container.audio[0] if options.audio_codec == "auto" else options.audio_codec
+        encoder = find_encoder(codec)
+        self.given_rate = rate
+        self.rate = _supported_rate(rate, encoder.audio_rates)
+        self.layout = _LAYOUTS[channels]
+        self.waiting = torch.empty(channels, 0)
+        self.ended = False
+        stream: Any = output.add_stream(encoder.name, rate=self.rate, layout=self.layout)
+        stream.bit_rate = options.audio_bitrate
+        self.output = output
+        self.stream: AudioStream = stream
+        self.resampler = av.AudioResampler(_sample_format(encoder), self.layout, self.rate)
+        self.written = 0
+
+    def add(self, samples: Tensor) -> None:
+        samples = resample(samples, self.given_rate, self.rate)
+        self.waiting = torch.cat([self.waiting, samples], dim=1) if self.waiting.shape[1] else samples
+
+    def write_until(self, seconds: Fraction) -> None:
+        count = round(seconds * self.rate) - self.written
+        missing = count - self.waiting.shape[1]
+        if self.ended and missing > 0:
+            self.waiting = torch.nn.functional.pad(self.waiting, (0, missing))
+        piece, self.waiting = self.waiting[:, :count], self.waiting[:, count:]
+        if piece.shape[1] == 0:
+            return
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(piece.numpy()), "fltp", self.layout)
+        frame.sample_rate = self.rate
+        frame.pts = self.written
+        frame.time_base = Fraction(1, self.rate)
+        self.written += piece.shape[1]
+        for converted in self.resampler.resample(frame):
+            self.output.mux(self.stream.encode(converted))
+
+    def finish(self, seconds: Fraction) -> None:
+        self.write_until(seconds)
+        self.output.mux(self.stream.encode(None))
+
+
+def _supported_rate(rate: int, supported: Any) -> int:
+    """The rate itself, or the next higher one, or the highest one the encoder knows."""
+    if not supported or rate in supported:
+        return rate
+    return min((known for known in supported if known > rate), default=max(supported))
+
+
+def _sample_format(encoder: av.Codec) -> str:
+    names = [each.name for each in encoder.audio_formats or []]
+    return next((name for name in ("fltp", "flt") if name in names), names[0])
+
+
+def as_laid_out(audio: Audio) -> Audio:
+    """The same with a number of channels that files know."""
+    return audio if len(audio.samples) in _LAYOUTS else Audio(mono(audio, audio.rate)[None], audio.rate)
