@@ -124,6 +124,16 @@ def test_each_networks_precision_is_told_and_what_does_not_heed_the_choice(relea
     assert opened(found_in(release), runner="onnx", precision="fp32").unheeded == ""
 
 
+def test_engines_that_are_about_to_be_used_are_built_where_the_host_sees_it(
+    release: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[tuple[str, Host]] = []
+    monkeypatch.setattr(TensorRTRunner, "prepare", lambda runner, host: built.append((runner.name, host)))
+    networks, host = opened(found_in(release), networks={"decoder": "tensorrt", "lmdm": "tensorrt"}), Host()
+    networks.prepare(("motion_extractor", "decoder"), host)
+    assert built == [("decoder_fp16", host)]
+
+
 def test_what_onnx_runtime_builds_at_first_is_told(release: Path) -> None:
     heard: list[str] = []
 
