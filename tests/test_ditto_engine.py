@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import pickle
-import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-import av
-import cv2
 import numpy as np
 import pytest
 import torch
-from helpers.ditto_release import use_small_networks, write_hubert, write_release
+from helpers.ditto_engine import FEW_STEPS, FolderHost, clip_of, drawn, portrait, sound
+from helpers.ditto_release import use_small_networks, write_release
 from helpers.seeded_weights import seeded_input
 from torch import Tensor
 
-import ditto_core
 from ditto_core.blend.put_back import put_back
-from ditto_core.data import Audio, Frames, Keypoints, Source, SpeechFeatures
+from ditto_core.data import Audio, Frames, Keypoints, SpeechFeatures
 from ditto_core.ditto.avatar import AppearanceVolumes, DittoAvatar
 from ditto_core.ditto.draw import CHANNELS, FPS, DittoMotion
 from ditto_core.ditto.engine import DittoEngine
@@ -31,43 +26,10 @@ from ditto_core.engine import Engine
 from ditto_core.engines import load_engine
 from ditto_core.errors import EngineError, InputError, Interrupted, ModelError
 from ditto_core.host import Host
-from ditto_core.media.images import read_image
 from ditto_core.media.plot import plot_motion
 from ditto_core.media.source import as_source
-from ditto_core.models.configs import read_config
 from ditto_core.options import AvatarOptions, BlendOptions, MotionOptions, StitchOptions
 from ditto_core.sequences import ComputedSequence, LazySequence
-from ditto_core.talking_head import TalkOptions, render, talk
-
-PORTRAIT = Path(ditto_core.__file__).parent / "assets" / "astronaut.png"
-FEW_STEPS = MotionOptions(sampling_timesteps=2)
-
-
-class FolderHost(Host):
-    """Looks for models in one folder and remembers what it was told."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.heard: list[str] = []
-        self.stages: list[str] = []
-        self.managed: list[str] = []
-        self.interrupted = False
-
-    def model_folders(self) -> list[Path]:
-        return [self.folder]
-
-    def notice(self, message: str) -> None:
-        self.heard.append(message)
-
-    def progress(self, stage: str, done: int, total: int, preview: Tensor | None = None) -> None:
-        self.stages.append(stage)
-
-    def manage(self, model: Any) -> None:
-        self.managed.append(model.name)
-
-    def check_interrupted(self) -> None:
-        if self.interrupted:
-            raise Interrupted("stopped")
 
 
 @pytest.fixture(scope="module")
@@ -82,32 +44,11 @@ def release(small: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_release(tmp_path_factory.mktemp("release"))
 
 
-@pytest.fixture
-def own_release(release: Path, tmp_path: Path) -> Path:
-    """A copy a test may damage."""
-    return Path(shutil.copytree(release, tmp_path / "own"))
-
-
 @pytest.fixture(scope="module")
 def engine(release: Path) -> DittoEngine:
     loaded = load_engine("ditto", FolderHost(release))
     assert isinstance(loaded, DittoEngine)
     return loaded
-
-
-def portrait(side: int = 256) -> np.ndarray:
-    return cv2.resize(read_image(PORTRAIT).numpy(), (side, side), interpolation=cv2.INTER_AREA)
-
-
-def clip_of(frames: int) -> Source:
-    """A video in which the portrait moves a little."""
-    moved = [np.roll(portrait(), 2 * frame, axis=1) for frame in range(frames)]
-    return as_source(np.stack(moved), FPS)
-
-
-def sound(seconds: float, rate: int = 16000) -> Audio:
-    generator = torch.Generator().manual_seed(1)
-    return Audio(0.1 * torch.randn(1, round(seconds * rate), generator=generator), rate)
 
 
 @pytest.fixture(scope="module")
@@ -118,188 +59,6 @@ def person(engine: DittoEngine) -> DittoAvatar:
 @pytest.fixture(scope="module")
 def filmed(engine: DittoEngine) -> DittoAvatar:
     return engine.register(clip_of(6), AvatarOptions(), Host())
-
-
-def drawn(engine: DittoEngine, avatar: DittoAvatar, seconds: float = 0.2, **options: Any) -> DittoMotion:
-    speech = engine.encode_speech(sound(seconds), Host())
-    return engine.sample_motion(avatar, speech, replace(FEW_STEPS, **options), Host())
-
-
-# Files
-
-
-def test_a_portrait_speaks_into_a_file(release: Path, tmp_path: Path):
-    host = FolderHost(release)
-    samples = sound(0.1).samples[0]
-    path = talk(portrait(), (samples, 16000), tmp_path / "out.mp4", engine="ditto", host=host)
-    with av.open(path) as file:
-        pictures = list(file.decode(video=0))
-    assert len(pictures) == 3
-    assert (pictures[0].width, pictures[0].height) == (256, 256)
-    assert list(dict.fromkeys(host.stages))[:4] == ["register", "measure", "listen", "motion"]
-    assert {"decoder", "warp_network", "lmdm_v0.4_hubert", "hubert_streaming_fix_kv"} <= set(host.managed)
-
-
-def test_auto_takes_ditto_when_its_files_are_there(release: Path):
-    host = FolderHost(release)
-    assert load_engine("auto", host).name == "ditto"
-    assert len(host.heard) == 1
-    assert "Engine: Ditto" in host.heard[0]
-    assert str(release / "ditto_pytorch" / "models") in host.heard[0]
-
-
-def test_auto_takes_lite_and_says_what_is_missing(own_release: Path, tmp_path: Path):
-    (own_release / "ditto_pytorch" / "models" / "decoder.pth").unlink()
-    host = FolderHost(own_release)
-    assert load_engine("auto", host).name == "lite"
-    assert "Lite" in host.heard[0]
-    assert "ditto_pytorch/models/decoder.pth" in host.heard[0]
-    assert "warp_network" not in host.heard[0]
-    assert str(own_release) in host.heard[0]
-
-    nothing = FolderHost(tmp_path / "nothing")
-    assert load_engine("auto", nothing).name == "lite"
-    assert "None of Ditto's files" in nothing.heard[0]
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "ditto_cfg/v0.4_hubert_cfg_pytorch.pkl",
-        "ditto_pytorch/models/stitch_network.pth",
-        "ditto_pytorch/aux_models/hubert_streaming_fix_kv.onnx",
-    ],
-)
-def test_what_is_missing_is_listed_with_where_it_belongs(name: str, own_release: Path):
-    (own_release / name).unlink()
-    with pytest.raises(ModelError) as caught:
-        load_engine("ditto", FolderHost(own_release))
-    told = str(caught.value)
-    assert f"Missing: {name} (" in told
-    assert told.index("install.py ditto-pytorch")
-    assert str(own_release) in told
-    assert "lite" in told
-
-
-def test_an_explicit_root_and_configuration_are_used(release: Path, tmp_path: Path):
-    root = Path(shutil.copytree(release / "ditto_pytorch", tmp_path / "any name"))
-    config = Path(shutil.copy(release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl", tmp_path / "mine.pkl"))
-    host = FolderHost(tmp_path / "nothing")
-    loaded = load_engine("ditto", host, data_root=root, cfg_pkl=config)
-    assert isinstance(loaded, DittoEngine)
-    assert loaded.networks.files["decoder"] == root / "models" / "decoder.pth"
-    assert loaded.config.blink_table is not None
-    with pytest.raises(ModelError, match=r"v0\.4_hubert_cfg_pytorch\.pkl"):
-        load_engine("ditto", host, data_root=root)
-
-
-def renamed(config: Path, role: str, name: object) -> None:
-    """Let a configuration name another file of a network."""
-    content = read_config(config)
-    content["base_cfg"][f"{role}_cfg"]["model_path"] = name
-    config.write_bytes(pickle.dumps(content))
-
-
-@pytest.mark.parametrize("explicit", [True, False])
-def test_files_that_the_configuration_names_are_used(own_release: Path, explicit: bool):
-    root = own_release / "ditto_pytorch"
-    config = own_release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl"
-    (root / "mine").mkdir()
-    mine = Path(shutil.copy(root / "models" / "decoder.pth", root / "mine" / "painter.pth"))
-    renamed(config, "decoder", "mine\\painter.pth")
-    given = {"data_root": root, "cfg_pkl": config} if explicit else {}
-    loaded = load_engine("ditto", FolderHost(own_release), **given)
-    assert isinstance(loaded, DittoEngine)
-    assert loaded.networks.files["decoder"] == mine
-    assert loaded.networks.files["warp_network"] == root / "models" / "warp_network.pth"
-    mine.unlink()
-    fallen_back = load_engine("ditto", FolderHost(own_release), **given)
-    assert isinstance(fallen_back, DittoEngine)
-    assert fallen_back.networks.files["decoder"] == root / "models" / "decoder.pth"
-
-
-@pytest.mark.parametrize(
-    "name", ["../outside.pth", "{absolute}", "models/../../outside.pth", "C:outside.pth", 7, ""]
-)
-def test_a_configuration_cannot_name_files_outside_of_its_folder(own_release: Path, name: object):
-    root = own_release / "ditto_pytorch"
-    outside = Path(shutil.copy(root / "models" / "decoder.pth", own_release / "outside.pth"))
-    config = own_release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl"
-    renamed(config, "decoder", str(outside) if name == "{absolute}" else name)
-    loaded = load_engine("ditto", FolderHost(own_release), data_root=root, cfg_pkl=config)
-    assert isinstance(loaded, DittoEngine)
-    assert loaded.networks.files["decoder"] == root / "models" / "decoder.pth"
-
-
-def test_a_configuration_that_is_not_there_is_missing(release: Path, tmp_path: Path):
-    gone = tmp_path / "gone.pkl"
-    with pytest.raises(ModelError, match=rf"no configuration {re.escape(str(gone))} .*Correct it, or leave"):
-        load_engine("ditto", FolderHost(release), cfg_pkl=gone)
-    host = FolderHost(release)
-    assert load_engine("auto", host, cfg_pkl=gone).name == "lite"
-    assert host.heard[0].startswith(f"There is no configuration {gone} (cfg_pkl). Engine: Lite")
-
-
-def test_a_folder_that_is_not_there_is_named(release: Path):
-    gone = release / "ditto_pytorh"
-    words = rf"no folder {re.escape(str(gone))} .*{re.escape(str(release))}.*get"
-    with pytest.raises(ModelError, match=words):
-        load_engine("ditto", FolderHost(release), data_root=gone)
-    host = FolderHost(release)
-    assert load_engine("auto", host, data_root=gone).name == "ditto", "the folders beside it have all"
-    assert host.heard[0].startswith(f"There is no folder {gone} (data_root). Engine: Ditto")
-
-
-def test_a_folder_that_lacks_files_has_them_listed(release: Path, tmp_path: Path):
-    (tmp_path / "mine").mkdir()
-    host = FolderHost(release)
-    assert load_engine("auto", host, data_root=tmp_path / "mine").name == "lite"
-    places = ("ditto_cfg/v0.4_hubert_cfg_pytorch.pkl", "ditto_pytorch/models/decoder.pth")
-    assert all(place in host.heard[0] for place in places)
-    assert host.heard[0].endswith(f"ditto-pytorch --dir {tmp_path}")
-
-
-def test_a_release_in_its_own_folder_is_found(release: Path, tmp_path: Path):
-    shutil.copytree(release, tmp_path / "checkpoints")
-    assert load_engine("ditto", FolderHost(tmp_path)).name == "ditto"
-
-
-def cut_off(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-500])
-
-
-@pytest.mark.parametrize(
-    ("name", "damage", "words"),
-    [
-        ("models/motion_extractor.pth", cut_off, "damaged, incomplete"),
-        (
-            "models/warp_network.pth",
-            lambda path: shutil.copy(path.with_name("decoder.pth"), path),
-            "not belong",
-        ),
-        (
-            "models/stitch_network.pth",
-            lambda path: shutil.copy(path.with_name("decoder.pth"), path),
-            "retarget",
-        ),
-        ("models/lmdm_v0.4_hubert.pth", lambda path: path.write_text("<html>"), "is a web page"),
-        ("aux_models/hubert_streaming_fix_kv.onnx", cut_off, "damaged or no ONNX"),
-        (
-            "aux_models/hubert_streaming_fix_kv.onnx",
-            lambda path: write_hubert(path, 768),
-            "not Ditto's HuBERT",
-        ),
-    ],
-    ids=["cut off", "another network", "another wrapping", "a web page", "cut off ONNX", "another HuBERT"],
-)
-def test_a_wrong_file_is_named(name: str, damage: Callable[[Path], Any], words: str, own_release: Path):
-    path = own_release / "ditto_pytorch" / name
-    damage(path)
-    host = FolderHost(own_release)
-    loaded = load_engine("ditto", host)
-    with pytest.raises(ModelError, match=words) as caught:
-        render(loaded, as_source(portrait()), sound(0.04), TalkOptions(), host).images[0:1]
-    assert str(path) in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -213,7 +213,7 @@ class TestStreamSDK:
         assert list(tmp_path.glob("*.mp4")) == []
 
     def test_checkpoints_that_must_be_there(self) -> None:
-        with pytest.raises(DittoError, match="not complete"):
+        with pytest.raises(DittoError, match="There is no folder missing"):
             StreamSDK("missing.pkl", "missing", engine="ditto")
 
 
