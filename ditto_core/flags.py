@@ -145,7 +145,8 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
             "face_networks",
             one_of(get_args(FaceNetworks)),
             "NAME",
-            "who finds the face; official (InsightFace's; auto takes it if there) is for non-commercial use",
+            "who finds the face: official (InsightFace's det_10g and 2d106det, for non-commercial use only), "
+            "built-in, auto (official when installed)",
         ),
     ),
     "result": (

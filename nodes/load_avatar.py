@@ -146,8 +146,9 @@ class DittoLoadAvatar(io.ComfyNode):
                     options=list(FACE_NETWORKS),
                     default=AvatarOptions.face_networks,
                     optional=True,
-                    tooltip="Who finds the face: the official files (InsightFace's, for non-commercial "
-                    "use), the built-in mesh, or auto: official when installed. Ditto only.",
+                    tooltip="Who finds the face. official: the published files, of which det_10g and "
+                    "2d106det are InsightFace's, for non-commercial use only. built-in: the bundled mesh, "
+                    "for any use. auto: official when installed. Ditto only.",
                 ),
                 ControlsSocket.Input(
                     "controls",

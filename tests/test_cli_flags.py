@@ -175,6 +175,16 @@ def test_help_shows_examples_flags_and_defaults(capfd: pytest.CaptureFixture[str
     assert "(default: auto)" in told
 
 
+@pytest.mark.parametrize("command", ["talk", "inference", "inference_video"])
+def test_the_licence_of_the_official_faces_is_said_where_they_are_chosen(
+    command: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([command, "--help"]) == 0
+    told = " ".join(capfd.readouterr().out.split())
+    choice = told[told.index("--face_networks NAME") :]
+    assert "InsightFace's det_10g and 2d106det, for non-commercial use only" in choice[:200]
+
+
 def test_a_defect_is_one_line_and_its_traceback_only_with_v(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -160,6 +160,14 @@ class TestSchemas:
             assert schema.category.split("/")[0] == "Ditto", name
             assert all(output.display_name and output.tooltip for output in schema.outputs), name
 
+    def test_the_licence_of_the_official_faces_is_said_where_they_are_chosen(self, host: StubHost) -> None:
+        inputs = host.nodes["DittoLoadAvatar"].define_schema().inputs
+        (choice,) = (each for each in inputs if each.id == "face_networks")
+        page = (ROOT / "web/docs/DittoLoadAvatar/en.md").read_text()
+        for told in (choice.tooltip, page):
+            assert "InsightFace's" in told
+            assert "non-commercial use only" in told
+
     def test_every_node_has_a_help_page_that_names_its_inputs_and_outputs(self, host: StubHost) -> None:
         pages = {path.parent.name: path.read_text() for path in (ROOT / "web/docs").glob("*/en.md")}
         assert set(pages) == set(host.nodes)
