@@ -113,12 +113,13 @@ def find_checkpoints(
             for path in there:
                 formats[role].setdefault(RUNS_ON.get(path.suffix, ""), path)
     release = ONNX_SET if _only_onnx(formats, data_root) else RELEASE
-    first = {file.role: file.place for file in reversed(catalogue().of_set(release)) if file.role in _NEEDED}
+    of_release = {file.role: file.place for file in reversed(catalogue().of_set(release))}
+    first = {role: of_release.get(role, places[0]) for role, places in _NEEDED.items()}
     if cfg_pkl is not None:
         first["config"] = str(cfg_pkl)
         found.pop("config", None)
         found.update({"config": cfg_pkl} if cfg_pkl.is_file() else {})
-    missing = tuple(first[role] for role in _NEEDED if role not in found)
+    missing = tuple(place for role, place in first.items() if role not in found)
     to_get = download_command(release, *([] if data_root is None else ["--dir", str(roots[0].parent)]))
     return Checkpoints(found, missing, roots, formats, to_get)
 
