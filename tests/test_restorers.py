@@ -69,6 +69,25 @@ def test_a_face_restorer_of_full_width_gives_the_recorded_face(
     assert_within(painted, golden[output], 1e-3)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_codeformer_works_in_bf16(tmp_path: Path) -> None:
+    path = saved(tmp_path / "codeformer.pth", fill_(full_width("codeformer"), "latentsync/codeformer"))
+    painted = Restorer(path, precision="bf16")(F.interpolate(picture(16, 16), size=(512, 512)))
+    assert painted.isfinite().all()
+    assert painted.std() > 0.01
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_codebook_entries_are_looked_up_in_the_precision_they_have(dtype: torch.dtype) -> None:
+    codebook = nn.Embedding(16, 6).to(dtype)
+    codes = torch.randint(16, (2, 4, 1), generator=torch.Generator().manual_seed(0))
+    entries = restorers.looked_up(codebook, codes, (2, 2, 2, 6))
+    assert entries.shape == (2, 6, 2, 2)
+    assert entries.dtype == dtype
+    assert torch.equal(entries[1, :, 1, 0], codebook.weight[codes[1, 2, 0]])
+
+
 @pytest.mark.parametrize("file", ["net.pth", "net.safetensors"])
 @pytest.mark.parametrize("wrap", ["", "params_ema"])
 def test_an_upscaler_is_read_from_every_kind_of_file(file: str, wrap: str, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, cast
@@ -105,6 +106,9 @@ class Restorer:
     def _load(self) -> Any:
         loaded = _described(self.path)
         loaded.eval().model.requires_grad_(False)
+        if loaded.architecture.id == "CodeFormer":
+            codebook = loaded.model.quantize
+            codebook.get_codebook_feat = partial(looked_up, codebook.embedding)
         return loaded.to(self.device, self._dtype(loaded))
 
     def _dtype(self, loaded: Any) -> torch.dtype:
@@ -119,6 +123,14 @@ class Restorer:
 
 OpenRestorers = Callable[[], Sequence[Restorer]]
 """Gives the networks of a method in their order, and loads them if need be."""
+
+
+def looked_up(codebook: torch.nn.Embedding, codes: Tensor, shape: tuple[int, int, int, int]) -> Tensor:
+    """The codebook's entries for codes (B·h·w), of shape (B, h, w, C), as (B, C, h, w).
+
+    spandrel does this for CodeFormer by a product in fp32, which fails with weights in bf16.
+    """
+    return codebook(codes.flatten()).view(shape).permute(0, 3, 1, 2).contiguous()
 
 
 def _described(path: Path) -> Any:
