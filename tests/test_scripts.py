@@ -343,6 +343,17 @@ def test_inference_takes_its_options_from_the_configuration(
     assert asked["options"].motion.overlap_v2 == 30
 
 
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_data_of_a_file_replace_the_configurations(
+    script: str, release: Path, asked: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "still.json").write_text('{"v_min_max_for_clip": [%s]}' % ([0.5] * 265))
+    given = f"--data_root '{release / 'ditto_pytorch'}' --cfg_data '{tmp_path / 'still.json'}'"
+    assert main(command(script, given)) == 0
+    assert asked["engine"].config.limits.tolist() == [[0.5] * 265]
+    assert asked["engine"].config.blink_table is not None
+
+
 def test_online_renders_a_frame_for_each_40_ms(release: Path, tmp_path: Path) -> None:
     source, speech, output = tmp_path / "portrait.png", tmp_path / "speech.wav", tmp_path / "out.mp4"
     face().save(source)
