@@ -22,7 +22,7 @@ from scipy.io import wavfile
 from scipy.signal import resample_poly
 
 from ditto_core.lite.visemes import SAMPLE_RATE
-from tools.viseme_texts import ENGLISH, ESPEAK_LANGUAGES
+from tools.viseme_texts import ENGLISH, ESPEAK_LANGUAGES, NUMBER_LANGUAGES
 
 ESPEAK_LATENESS = 0.01
 """Seconds by which espeak-ng reports phonemes later than the mouth takes their shape.
@@ -81,7 +81,7 @@ class Voice:
 
 
 def random_voice(rng: random.Random) -> Voice:
-    """68 % espeak-ng, a fifth of it English; 32 % flite, mostly its voices learned from people.
+    """68 % espeak-ng, a fifth of it English, a tenth numbers; 32 % flite, mostly voices learned from people.
 
     A fifth speaks very fast.
     """
@@ -90,7 +90,8 @@ def random_voice(rng: random.Random) -> Voice:
         name = rng.choices(FLITE_VOICES, weights=(3, 3, 4, 1))[0]
         return Voice("flite", name, pace=rng.uniform(1.4, 1.9) if fast else rng.uniform(0.65, 1.4))
     variant = rng.choice(ESPEAK_VARIANTS)
-    language = rng.choice(ENGLISH if rng.random() < 0.2 else ESPEAK_LANGUAGES)
+    group = rng.choices((ENGLISH, NUMBER_LANGUAGES, ESPEAK_LANGUAGES), weights=(2, 1, 7))[0]
+    language = rng.choice(group)
     name = language + ("+" + variant if variant else "")
     pace = rng.uniform(1.5, 2.1) if fast else rng.uniform(0.6, 1.5)
     return Voice("espeak", name, pace=pace, pitch=rng.randint(10, 90))

@@ -1,7 +1,8 @@
 """Texts to train on: random English words, and words invented for other languages.
 
 English comes from Debian's `wamerican` (the SCOWL list, free to use for any purpose) and from a list of
-frequent words; the others are built from syllables here. So no text of anybody else is involved.
+frequent words; the words of other languages are built from syllables here, and in the languages for which
+there are none, numbers are read. So no text of anybody else is involved.
 """
 
 from __future__ import annotations
@@ -63,17 +64,25 @@ SYLLABLES = {
         "",
         "",
     ),
-    # Kept out of training, to measure languages the network has never heard.
     "da": ("b d f g h j k l m n p r s t v st kl", "a e i o u æ ø å y", "n r l t s m"),
+    # Kept out of training, to measure languages the network has never heard.
     "hr": ("b d f g h j k l m n p r s t v z š č ž lj nj", "a e i o u", "n r m k t"),
     "id": ("b c d g h j k l m n p r s t w y ng ny", "a e i o u ai au", "n ng k t s"),
     "sw": ("b ch d f g h j k l m n p r s t v w z sh ny", "a e i o u", ""),
     "bg": ("б в г д ж з к л м н п р с т ф х ч ш", "а е и о у ъ я ю", "н р т к м"),
 }
 ENGLISH = ("en-us", "en")
-UNSEEN_LANGUAGES = ("da", "hr", "id", "sw", "bg")
+UNSEEN_LANGUAGES = ("hr", "id", "sw", "bg", "is", "eu", "cy", "th")
 ONE_SYLLABLE = ("vi",)
 ESPEAK_LANGUAGES = (*ENGLISH, *(name for name in SYLLABLES if name not in UNSEEN_LANGUAGES))
+
+_READ_NUMBERS = """
+    am an as az ba be bn bpy bs cmn fa ga gd gn grc gu hak haw ht hy hyw ia io ka kk kl kn kok ku ky lb
+    lfn ltg lv mi mk ml mr mt my nb nci ne om or pa pap py qdb qu quc sd shn si sl smj sr ta te tn tt ug ur
+    uz yue
+"""
+NUMBER_LANGUAGES = tuple(name for name in _READ_NUMBERS.split() if name not in SYLLABLES)
+"""Languages that are heard reading numbers."""
 
 _FREQUENT = """
     the of and to a in is it you that he was for on are with as I his they at be this from have or by one
@@ -90,7 +99,9 @@ FREQUENT = tuple(_FREQUENT.split())
 
 
 def random_text(language: str, rng: random.Random) -> str:
-    """Three to fourteen words with an occasional comma."""
+    """Three to fourteen words with an occasional comma, or half as many numbers."""
+    if language not in ENGLISH and language not in SYLLABLES:
+        return ", ".join(str(rng.randrange(10 ** rng.randint(1, 4))) for _ in range(rng.randint(2, 7))) + "."
     words = [random_word(language, rng) for _ in range(rng.randint(3, 14))]
     return " ".join(word + ("," if rng.random() < 0.12 else "") for word in words).rstrip(",") + "."
 
