@@ -397,9 +397,11 @@ def test_images_keep_their_finer_values_where_nothing_changes() -> None:
     assert (result - images)[..., 0].max().item() == pytest.approx(0.2, abs=0.005)
     assert "2 frames" in report
 
-    blank, told = enhance_images(torch.zeros(1, 64, 64, 3), lambda: [restorer], options, Host())
+    host = Told()
+    blank, told = enhance_images(torch.zeros(1, 64, 64, 3), lambda: [restorer], options, host)
     assert not blank.any()
     assert "no face was found in 0" in told
+    assert host.notices == []  # the report says it
 
 
 @pytest.mark.parametrize(

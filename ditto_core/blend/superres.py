@@ -93,16 +93,18 @@ def enhance_images(
     What is not enhanced keeps its values, finer than 1/255 too.
     """
     before = as_source(images[..., :3]).frames
-    enhanced, report = enhance(Frames(before, ANY_RATE), opened, options, host)
-    if not isinstance(enhanced.images, EnhancedFrames):
-        return images, report
+    frames = Frames(before, ANY_RATE)
+    decided = plan(frames, options)
+    if not decided.frames.any():
+        return images, decided.report
+    enhanced = EnhancedFrames(frames, tuple(opened()), options, decided, host, tells=False)
     result = images.clone()
     for start in range(0, len(before), DEFAULT_BATCH):
         part = slice(start, start + DEFAULT_BATCH)
-        change = enhanced.images[part].to(images) - before[part].to(images)
+        change = enhanced[part].to(images) - before[part].to(images)
         result[part, ..., :3] = (images[part, ..., :3] + change / 255).clamp(0, 1)
         host.progress("super-resolution", min(part.stop, len(before)), len(before))
-    return result, f"{report} {enhanced.images.summary()}".strip()
+    return result, f"{decided.report} {enhanced.summary()}".strip()
 
 
 class EnhancedFrames(LazySequence):
@@ -115,7 +117,9 @@ class EnhancedFrames(LazySequence):
         options: SuperResOptions,
         decided: Plan,
         host: Host,
+        tells: bool = True,
     ) -> None:
+        """tells: give the host the summary when the last frame has been read."""
         source = frames.images
         super().__init__(len(source), source.shape, source.dtype)
         self.source = source
@@ -130,7 +134,7 @@ class EnhancedFrames(LazySequence):
         self._bridged = BRIDGED if frames.rendered else 0
         self._seen: dict[int, _Seen] = {}
         self._kept: dict[int, list[RestoredFace]] = {}
-        self._told = False
+        self._told = not tells
 
     def compute(self, start: int, stop: int) -> Tensor:
         reach = self.options.steadiness
