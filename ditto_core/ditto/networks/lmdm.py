@@ -60,7 +60,15 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """query: tokens (B, T, 512); keys and values: as the methods of that name give them."""
-        out = F.scaled_dot_product_attention(self._heads(query, 0), keys, values)
+        return self.look(self._heads(query, 0), keys, values)
+
+    def within(self, placed: Tensor, tokens: Tensor) -> Tensor:
+        """Tokens (B, T, 512) look at one another; `placed` are the same with their positions."""
+        return self(placed, self.keys(placed), self.values(tokens))
+
+    def look(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """All by head, (B, 8, T, 64), to tokens (B, T, 512)."""
+        out = F.scaled_dot_product_attention(queries, keys, values)
         return self.out_proj(out.transpose(1, 2).flatten(2))
 
     def keys(self, tokens: Tensor) -> Tensor:
@@ -79,12 +87,16 @@ class Attention(nn.Module):
 
     def _heads(self, tokens: Tensor, part: int) -> Tensor:
         """Project with the part-th third of the packed weights: (B, T, 512) to (B, heads, T, 64)."""
-        projected = self.project(tokens, part)
-        return projected.view(*projected.shape[:-1], HEADS, -1).transpose(-3, -2)
+        return by_head(self.project(tokens, part))
 
     def project(self, tokens: Tensor, part: int) -> Tensor:
         rows = slice(part * WIDTH, (part + 1) * WIDTH)
         return F.linear(tokens, self.in_proj_weight[rows], self.in_proj_bias[rows])
+
+
+def by_head(tokens: Tensor) -> Tensor:
+    """(..., T, 64·n) to (..., n, T, 64)."""
+    return tokens.view(*tokens.shape[:-1], -1, WIDTH // HEADS).transpose(-3, -2)
 
 
 class EncoderLayer(nn.Module):
@@ -102,8 +114,7 @@ class EncoderLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         normed = self.norm1(x)
-        placed = turned(normed, self.rotary.turns(x.shape[1]))
-        x = x + self.self_attn(placed, self.self_attn.keys(placed), self.self_attn.values(normed))
+        x = x + self.self_attn.within(turned(normed, self.rotary.turns(x.shape[1])), normed)
         return x + self.linear2(self.activation(self.linear1(self.norm2(x))))
 
 
@@ -179,9 +190,7 @@ class DecoderLayer(nn.Module):
     def forward(self, x: Tensor, context: LayerContext, turns: Tensor) -> Tensor:
         film1, film2, film3 = context.films
         normed = self.norm1(x)
-        placed = turned(normed, turns)
-        looked = self.self_attn(placed, self.self_attn.keys(placed), self.self_attn.values(normed))
-        x = _add_filmed(x, looked, film1)
+        x = _add_filmed(x, self.self_attn.within(turned(normed, turns), normed), film1)
         query = turned(self.norm2(x), turns)
         x = _add_filmed(x, self.multihead_attn(query, context.keys, context.values), film2)
         return _add_filmed(x, self.linear2(self.activation(self.linear1(self.norm3(x)))), film3)
