@@ -53,6 +53,13 @@ class Engine(ABC):
     def decode(self, volumes: FeatureVolumes) -> FaceCrops:
         """Turn warped features into face pictures, lazily."""
 
+    def check_own(self, *inputs: MadeByEngine) -> None:
+        """Raise an `EngineError` when something another engine made is connected here."""
+        if common_engine(*inputs).name != self.name:
+            raise EngineError(
+                f"This was made by {inputs[0].engine.label}; {self.label} cannot go on with it."
+            )
+
 
 class MadeByEngine(Protocol):
     """Any stage output."""

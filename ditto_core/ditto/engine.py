@@ -17,8 +17,8 @@ from torch import Tensor
 
 from ..audio.resample import mono
 from ..data import Audio, Avatar, FaceCrops, FeatureVolumes, Keypoints, Motion, Source, SpeechFeatures
-from ..engine import Engine, MadeByEngine, common_engine
-from ..errors import EngineError, ModelError
+from ..engine import Engine
+from ..errors import ModelError
 from ..face.find import FaceFinder
 from ..host import Host
 from ..media.source import first_frames, limit_size
@@ -111,7 +111,7 @@ class DittoEngine(Engine):
     def sample_motion(
         self, avatar: Avatar, speech: SpeechFeatures, options: MotionOptions, host: Host
     ) -> DittoMotion:
-        self._check(avatar, speech)
+        self.check_own(avatar, speech)
         self.networks.prepare(("lmdm",), host)
         person = cast(DittoAvatar, avatar)
         character, drawn_for = self.imagined(person, options)
@@ -151,7 +151,7 @@ class DittoEngine(Engine):
         return reference, float(reference.motion.scale[0])
 
     def stitch(self, avatar: Avatar, motion: Motion, options: StitchOptions) -> Keypoints:
-        self._check(avatar, motion)
+        self.check_own(avatar, motion)
         person = cast(DittoAvatar, avatar)
         count = len(motion.values)
         drawn_for = motion.drawn_for if isinstance(motion, DittoMotion) else None
@@ -196,7 +196,7 @@ class DittoEngine(Engine):
         )
 
     def warp(self, keypoints: Keypoints) -> FeatureVolumes:
-        self._check(keypoints)
+        self.check_own(keypoints)
         person = cast(DittoAvatar, keypoints.avatar)
 
         def compute(start: int, stop: int) -> Tensor:
@@ -219,7 +219,7 @@ class DittoEngine(Engine):
         self.networks.value("decoder", feature=self.networks.value("warp_network", **given))
 
     def decode(self, volumes: FeatureVolumes) -> FaceCrops:
-        self._check(volumes, volumes.keypoints)
+        self.check_own(volumes, volumes.keypoints)
 
         def compute(start: int, stop: int) -> Tensor:
             pictures = self.networks.value("decoder", feature=volumes.values[start:stop])
@@ -290,10 +290,3 @@ class DittoEngine(Engine):
             vad_on=options.vad_on,
             amplitude_of=options.amplitude_of,
         )
-
-    def _check(self, *inputs: MadeByEngine) -> None:
-        """Raise an `EngineError` when something another engine made is connected here."""
-        if common_engine(*inputs).name != self.name:
-            raise EngineError(
-                f"This was made by {inputs[0].engine.label}; {self.label} cannot go on with it."
-            )

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from ..audio.resample import mono
 from ..data import Audio, Avatar, FaceCrops, FeatureVolumes, Keypoints, Motion, Source, SpeechFeatures
-from ..engine import Engine, MadeByEngine, common_engine
-from ..errors import EngineError
+from ..engine import Engine
 from ..face.find import FaceFinder
 from ..face.track import track
 from ..host import Host
@@ -82,7 +81,7 @@ class LiteEngine(Engine):
     def sample_motion(
         self, avatar: Avatar, speech: SpeechFeatures, options: MotionOptions, host: Host
     ) -> Motion:
-        self._check(avatar, speech)
+        self.check_own(avatar, speech)
         host.check_interrupted()
         count = speech.audio.frame_count(options.fps)
         values = speech_motion.sample(
@@ -97,7 +96,7 @@ class LiteEngine(Engine):
         return Motion(self, values, options.fps, CHANNELS, speech.audio)
 
     def stitch(self, avatar: Avatar, motion: Motion, options: StitchOptions) -> Keypoints:
-        self._check(avatar, motion)
+        self.check_own(avatar, motion)
         person = cast(LiteAvatar, avatar)
         drive_eye = not person.is_video if options.drive_eye is None else options.drive_eye
         values = motion_stitch.apply(motion.values, options, drive_eye, drive_head=not person.is_video)
@@ -114,14 +113,14 @@ class LiteEngine(Engine):
         )
 
     def warp(self, keypoints: Keypoints) -> FeatureVolumes:
-        self._check(keypoints)
+        self.check_own(keypoints)
         renderer = Renderer(keypoints)
         shape = (*renderer.avatar.map_shape, 2)
         maps = ComputedSequence(renderer.displacements, len(keypoints.driving), shape, torch.float32)
         return FeatureVolumes(self, keypoints, maps)
 
     def decode(self, volumes: FeatureVolumes) -> FaceCrops:
-        self._check(volumes, volumes.keypoints)
+        self.check_own(volumes, volumes.keypoints)
         renderer = Renderer(volumes.keypoints)
         avatar = renderer.avatar
 
@@ -132,10 +131,3 @@ class LiteEngine(Engine):
         placed = torch.eye(3).repeat(len(avatar.corners), 1, 1)
         placed[:, :2, 2] = avatar.corners.float()
         return FaceCrops(self, volumes.keypoints, images, placed, torch.ones(avatar.region))
-
-    def _check(self, *inputs: MadeByEngine) -> None:
-        """Raise an `EngineError` when something another engine made is connected here."""
-        if common_engine(*inputs).name != self.name:
-            raise EngineError(
-                f"This was made by {inputs[0].engine.label}; {self.label} cannot go on with it."
-            )
