@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from ..models.export import export_onnx
 from .networks.decoder import Decoder, SpectralConv2d
-from .networks.lmdm import CONDITION, FRAMES, LMDM, MOTION, Context
+from .networks.lmdm import CONDITION, FRAMES, LMDM, MOTION
 from .networks.motion_extractor import HEADS
-from .sampler import BETAS, GUIDANCE, TRAINING_STEPS
+from .sampler import BETAS, GUIDANCE, TRAINING_STEPS, both, noise_in
 
 _IMAGE = (3, 256, 256)
 _POINTS = (21, 3)
@@ -91,16 +91,12 @@ class GuidedLMDM(nn.Module):
         self, x: Tensor, cond_frame: Tensor, cond: Tensor, time_cond: Tensor
     ) -> tuple[Tensor, Tensor]:
         count = x.shape[0]
-        with_cond, without = self.model.encode(cond), self.model.unconditional(count)
-        both = Context(
-            torch.cat([with_cond.tokens, without.tokens]), torch.cat([with_cond.pooled, without.pooled])
-        )
-        (step,) = self.model.steps(both, torch.cat([time_cond, time_cond])[None])
+        context = both(self.model.encode(cond), self.model.unconditional(count))
+        (step,) = self.model.steps(context, torch.cat([time_cond, time_cond])[None])
         predicted = self.model.predict(torch.cat([x, x]), torch.cat([cond_frame, cond_frame]), step)
         guided, unguided = predicted[:count], predicted[count:]
         clean = unguided + GUIDANCE * (guided - unguided)
-        left = self.left[time_cond][:, None, None]
-        return (1 / (1 - left)).sqrt() * x - clean / (1 / left - 1).sqrt(), clean
+        return noise_in(x, clean, self.left[time_cond][:, None, None]), clean
 
 
 def _without_spectral_norms(decoder: Decoder) -> Decoder:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import FaceNotFoundError
-from ..face.crop import axis_points, face_rectangle, original_to_crop
+from ..face.crop import axis_points, face_rectangle, inverse, original_to_crop
 from ..face.find import FaceFinder, no_face
 from ..face.mesh import landmark_region
 from ..face.region import Picture, Points
@@ -101,12 +101,6 @@ def _on_crop(landmarks: Tensor, placed: Tensor) -> Tensor:
     flat = landmarks[..., :2] @ to_crop_pixels[:, :2, :2].transpose(1, 2) + to_crop_pixels[:, None, :2, 2]
     scale = to_crop_pixels[:, :1, :2].square().sum(dim=2, keepdim=True).sqrt()
     return torch.cat([flat, landmarks[..., 2:] * scale], dim=2) / CROP_SIDE
-
-
-def inverse(matrices: Tensor) -> Tensor:
-    """Of matrices (S, 3, 3)."""
-    inverted: Tensor = cast(Any, torch.linalg).inv(matrices)  # untyped in torch
-    return inverted
 
 
 class BuiltInMesh:

@@ -119,12 +119,12 @@ def sample(
 
 
 def _guided(model: LMDM, cond: Tensor, kp_cond: Tensor, timesteps: Tensor, guidance: float) -> Predict:
-    context = _both(model.encode(cond), model.unconditional(1))
+    context = both(model.encode(cond), model.unconditional(1))
     ready = model.steps(context, timesteps[:, None].to(cond.device))
 
     def predict(x: Tensor) -> Tensor:
-        both = model.predict(x, kp_cond, next(ready))
-        conditional, unconditional = both[:1], both[1:]
+        predicted = model.predict(x, kp_cond, next(ready))
+        conditional, unconditional = predicted[:1], predicted[1:]
         return unconditional + guidance * (conditional - unconditional)
 
     return predict
@@ -146,12 +146,17 @@ def _as_published(
 
 def _next(steps: Steps, step: int, x: Tensor, clean: Tensor, fresh: Tensor) -> Tensor:
     """From the noisy motion of one step, and the clean one predicted from it, to the next step's."""
-    left = BETAS.left[steps.timesteps[step]]
-    noise = (1 / (1 - left)).sqrt() * x - clean / (1 / left - 1).sqrt()
+    noise = noise_in(x, clean, BETAS.left[steps.timesteps[step]])
     return clean * steps.keep[step] + steps.direction[step] * noise + steps.sigma[step] * fresh
 
 
-def _both(conditional: Context, unconditional: Context) -> Context:
+def noise_in(x: Tensor, clean: Tensor, left: Tensor) -> Tensor:
+    """The noise that was added to clean motion; left: see `Betas`."""
+    return (1 / (1 - left)).sqrt() * x - clean / (1 / left - 1).sqrt()
+
+
+def both(conditional: Context, unconditional: Context) -> Context:
+    """Both halves of the guidance as one batch."""
     return Context(
         torch.cat([conditional.tokens, unconditional.tokens]),
         torch.cat([conditional.pooled, unconditional.pooled]),

@@ -6,14 +6,13 @@ The geometry of the crop is the shared one in `ditto_core.face.crop`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..face.crop import face_rectangle, original_to_crop
+from ..face.crop import face_rectangle, inverse, original_to_crop
 from ..face.region import Picture, Points
 from ..options import AvatarOptions
 from .faces import (
@@ -80,8 +79,7 @@ def cut(frame: Picture, landmarks: Points, side: int, options: AvatarOptions) ->
     """The square around 106 or 203 landmarks, `side` pixels, black outside the frame."""
     matrix = to_crop(landmarks, side, options)[0]
     image = cv2.warpAffine(frame, matrix[:2].float().numpy(), (side, side))
-    inverse: Tensor = cast(Any, torch.linalg).inv(matrix)  # untyped in torch
-    return Crop(np.asarray(image, dtype=np.uint8), inverse.float().numpy())
+    return Crop(np.asarray(image, dtype=np.uint8), inverse(matrix).float().numpy())
 
 
 def to_crop(landmarks: Points, side: int, options: AvatarOptions) -> Tensor:

@@ -67,7 +67,7 @@ def crop_to_original(
     """
     points = landmarks[..., :2].float()
     rectangle = face_rectangle(points, axis_points(points), scale, vx_ratio, vy_ratio)
-    return _inverse(original_to_crop(rectangle, size, rotate))
+    return inverse(original_to_crop(rectangle, size, rotate))
 
 
 def axis_points(points: Tensor) -> Tensor:
@@ -126,11 +126,11 @@ def draw_landmarks(crops: LazySequence, landmarks: Tensor, crop_to_original: Ten
     """The crops with the frames' landmarks (S, 478, 2 or 3) drawn in, lazily."""
 
     def compute(start: int, stop: int) -> Tensor:
-        inverse = _inverse(crop_to_original[start:stop])
+        to_crop = inverse(crop_to_original[start:stop])
         drawn = [
             draw(crop.numpy(), apply_affine(matrix[:2].numpy(), points.numpy()))
             for crop, matrix, points in zip(
-                crops[start:stop], inverse, landmarks[start:stop, :, :2], strict=True
+                crops[start:stop], to_crop, landmarks[start:stop, :, :2], strict=True
             )
         ]
         return torch.from_numpy(np.stack(drawn))
@@ -161,9 +161,10 @@ def _crop(frame: Picture, matrix: Points, size: int) -> Picture:
     return np.asarray(cv2.warpAffine(frame, matrix[:2], (size, size), flags=flags), dtype=np.uint8)
 
 
-def _inverse(matrices: Tensor) -> Tensor:
-    inverse: Tensor = cast(Any, torch.linalg).inv(matrices)  # untyped in torch
-    return inverse
+def inverse(matrices: Tensor) -> Tensor:
+    """Of matrices (…, 3, 3)."""
+    inverted: Tensor = cast(Any, torch.linalg).inv(matrices)  # untyped in torch
+    return inverted
 
 
 def _fixed_point(points: Points) -> np.ndarray[tuple[int, ...], np.dtype[np.int32]]:
