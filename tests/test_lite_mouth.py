@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ditto_core.errors import InputError
 from ditto_core.lite.geometry import LOWER_LIP, UPPER_LIP, canonical_face
-from ditto_core.lite.mouth import MouthLook, paint_mouth
+from ditto_core.lite.mouth import paint_mouth
+from ditto_core.lite.mouth_look import MouthLook
 
 SKIN, LIP = (205, 160, 135), (170, 85, 85)
 SCALE = 30.0  # px per cm

@@ -11,7 +11,7 @@ from ..data import Avatar
 from .basis import FaceBasis
 from .geometry import LOWER_LIP, UPPER_LIP, VERTICES, Floats, Placement, place
 from .lids import LidLook
-from .mouth import MouthLook
+from .mouth_look import MouthLook
 from .surround import Surround, rings
 from .warp import Window
 

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from .basis import smoothstep
 from .geometry import ABOVE_CREASE, EYE_CORNERS, LIPS, LOWER_LID, LOWER_LIP, UPPER_LIP, Floats, Ints
 from .lids import LidLook, paint_lid
-from .mouth import MouthLook, paint_mouth
+from .mouth import paint_mouth
+from .mouth_look import MouthLook
 from .posing import Pose
 from .sampling import HalfPixels
 from .warp import WarpMesh, Window

@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .mouth_flats import BOTTOM, LEFT, RASTER, RIGHT, TOP, Array, plane_x, plane_y, smoothstep
+from .basis import smoothstep
+from .mouth_flats import BOTTOM, LEFT, RASTER, RIGHT, TOP, Array, plane_x, plane_y
 from .mouth_look import MouthLook
-
-__all__ = ["MouthLook", "paint_mouth"]
 
 Picture = NDArray[np.uint8]
 Points = NDArray[np.floating]

@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from .basis import smoothstep
+
 Array: TypeAlias = NDArray[Any]  # of float32; NumPy's annotations lose that in plain arithmetic
 
 RASTER = 40  # cells per centimetre
@@ -35,12 +37,6 @@ def plane_x() -> Array:
 def plane_y() -> Array:
     """y of every row of the raster in cm, top row first, (H,)."""
     return (TOP - (np.arange(round((TOP - BOTTOM) * RASTER)) + 0.5) / RASTER).astype(np.float32)
-
-
-def smoothstep(t: Array) -> Array:
-    """0 below 0, 1 above 1, 3t²-2t³ between."""
-    t = np.clip(t, 0, 1)
-    return t * t * (3 - 2 * t)
 
 
 def upper_teeth(end: float, evenness: float) -> tuple[Array, Array]:

@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .basis import smoothstep
 from .mouth_flats import (
     RASTER,
     Array,
     lower_teeth,
     plane_x,
     plane_y,
-    smoothstep,
     tongue,
     upper_teeth,
 )

@@ -20,7 +20,7 @@ from .basis import FaceBasis, half_widths
 from .geometry import LOWER_LID, LOWER_LIP, UPPER_LID, UPPER_LIP, VERTICES, Floats, place
 from .lids import LidLook
 from .lip_border import lip_borders
-from .mouth import MouthLook
+from .mouth_look import MouthLook
 from .surround import LAST_RING, Surround, rings
 
 CROP_SIZE = 256
