@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
-import torch
 from torch import Tensor
 
 from .errors import InputError
@@ -189,12 +188,3 @@ def as_fps(value: float | str | Fraction) -> Fraction:
     if not 1 <= fps <= 120:
         raise InputError(f"The frame rate is {float(fps):g}; it must be between 1 and 120.")
     return fps
-
-
-def as_frame_tensor(values: Tensor) -> Tensor:
-    """Check that `values` is RGB uint8 (N, H, W, 3)."""
-    if values.dtype != torch.uint8 or values.ndim != 4 or values.shape[-1] != 3:
-        raise InputError(
-            f"Frames must be RGB uint8 (N, H, W, 3); these are {values.dtype} {tuple(values.shape)}."
-        )
-    return values

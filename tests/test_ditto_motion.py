@@ -15,10 +15,6 @@ from ditto_core.errors import InputError
 from ditto_core.sequences import mirror_index
 
 
-def info_of(recorded: dict[str, Tensor], prefix: str) -> MotionInfo:
-    return MotionInfo(**{name: recorded[f"{prefix}.{name}"] for name in motion.WIDTHS})
-
-
 def face_of(recorded: dict[str, Tensor], prefix: str) -> FaceInfo:
     return FaceInfo(**{name: recorded[f"{prefix}.{name}"] for name in (*motion.WIDTHS, "kp")})
 
