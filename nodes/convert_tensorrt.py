@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
+from ..ditto_core.models.inventory import model_subfolder
 from ..ditto_core.models.tensorrt_build import convert_folder, tell_engines
-from ..ditto_core.models.tensorrt_files import model_subfolder
 from .comfy_host import ComfyHost
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..errors import ModelError
 from ..sizes import exact_size
-from .file_kinds import wrong_kind
+from .file_kinds import POINTER, wrong_kind
 from .inventory import how_to_get, remedy
 from .safe_weights import safe_form
 
@@ -92,11 +92,9 @@ def holds_weights(held: Any) -> TypeGuard[dict[str, Tensor]]:
 
 
 def _why_unreadable(path: Path) -> str:
-    with path.open("rb") as file:
-        start = file.read(64)
-    if start.startswith(b"version https://git-lfs"):
-        return "is only a Git LFS pointer. Fetch the file itself, with `git lfs pull`."
     size, kind = path.stat().st_size, wrong_kind(path)
+    if kind == POINTER:
+        return f"is only {POINTER}. Fetch the file itself, with `git lfs pull`."
     if kind:
         return f"({exact_size(size)}) is {kind}, no PyTorch checkpoint. {remedy(path)}"
     return f"({exact_size(size)}) is damaged, incomplete, or holds more than weights. {remedy(path)}"

@@ -10,8 +10,16 @@ _OF_SUFFIX = {
     ".safetensors": "a .safetensors file",
     ".onnx": "an ONNX network",
 }
+POINTER = "a Git LFS pointer"
+"""The stand-in that Git leaves in place of a large file it did not fetch."""
+
 _WEB_PAGE = "a web page"
-_OF_BEGINNING = {b"PK\x03\x04": _OF_SUFFIX[".pth"], b"ftrt": _OF_SUFFIX[".engine"], b"<": _WEB_PAGE}
+_OF_BEGINNING = {
+    b"PK\x03\x04": _OF_SUFFIX[".pth"],
+    b"ftrt": _OF_SUFFIX[".engine"],
+    b"version https://git-lfs": POINTER,
+    b"<": _WEB_PAGE,
+}
 
 
 def wrong_kind(path: Path) -> str:
@@ -24,4 +32,4 @@ def wrong_kind(path: Path) -> str:
     elif start[:1] == b"\x08" and start[2:3] in (b"\x12", b":"):  # a version, then who wrote it or the graph
         kind = _OF_SUFFIX[".onnx"]
     named = _OF_SUFFIX.get(path.suffix)
-    return "" if kind == named or (named is None and kind != _WEB_PAGE) else kind
+    return "" if kind == named or (named is None and kind not in (_WEB_PAGE, POINTER)) else kind

@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
+from ..errors import InputError
 from ..sizes import exact_size, size_of
 from .catalogue import ModelFile, catalogue
-from .file_kinds import wrong_kind
-
-_POINTER = b"version https://git-lfs"
-"""How the stand-in begins that Git leaves in place of a large file it did not fetch."""
+from .file_kinds import POINTER, wrong_kind
 
 _INSTALL = Path(__file__).absolute().parents[2] / "install.py"
 
@@ -28,15 +26,24 @@ def find(place: str, folders: Sequence[Path]) -> Path | None:
     return next((path for folder in searched(folders) if (path := folder / place).is_file()), None)
 
 
+def model_subfolder(folders: Sequence[Path], name: str) -> Path:
+    """The folder of that name in the first model folder that has it, or in the first one.
+
+    Raises an `InputError` for a name that leads out of there: it may come with somebody else's workflow.
+    """
+    parts = PureWindowsPath(name)  # which knows / and \\ and drives
+    if not parts.parts or parts.anchor or ".." in parts.parts:
+        raise InputError(f"{name!r} is no folder within the model folders; give a name such as ditto_onnx.")
+    places = [root.joinpath(*parts.parts) for root in searched(folders)]
+    return next((place for place in places if place.is_dir()), places[0])
+
+
 def flaw(path: Path, file: ModelFile) -> str:
     """What is visibly wrong with a file that was found, "" when nothing is. Only its beginning is read."""
-    with path.open("rb") as opened:
-        if opened.read(len(_POINTER)) == _POINTER:
-            return "only a Git LFS pointer"
-    size = path.stat().st_size
-    if file.bytes is not None and size != file.bytes:
+    size, kind = path.stat().st_size, wrong_kind(path)
+    if kind != POINTER and file.bytes is not None and size != file.bytes:
         return f"{exact_size(size)} instead of {exact_size(file.bytes)}"
-    return wrong_kind(path) if size else "empty"
+    return kind if size else "empty"
 
 
 @dataclass(frozen=True)

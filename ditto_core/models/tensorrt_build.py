@@ -58,6 +58,8 @@ _SOUNDS = {
 FEATURE_AXES = 3
 """Of features of several sounds: items, rows, width."""
 
+HOW_TO_BUILD = "Build it here: python -m ditto_core convert tensorrt --onnx_dir FOLDER --trt_dir FOLDER."
+
 _log = logging.getLogger(__name__)
 
 
@@ -159,9 +161,6 @@ def refresh_engine(engine: Path, source: Path | None, device: torch.device, host
     record = read_record(engine)
     precision = precision_of(source.stem) if record is None else record.precision
     build_engine(source, engine, precision, device, host)
-
-
-HOW_TO_BUILD = "Build it here: python -m ditto_core convert tensorrt --onnx_dir FOLDER --trt_dir FOLDER."
 
 
 def _against(engine: Path, machine: Machine, source: Path | None) -> str:

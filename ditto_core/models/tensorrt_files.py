@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any, cast
 
 import torch
 
-from ..errors import InputError, ModelError
-from .inventory import searched
+from ..errors import ModelError
 from .replacing import replacing
 
 OLDEST = (10, 0)
@@ -97,18 +95,6 @@ def misfit(engine: Path, machine: Machine, source: Path | None) -> str:
     if source is not None and same and file_hash(source) != record.onnx_sha256:
         return f"it was built from another {record.onnx} than the one in {source.parent}"
     return ""
-
-
-def model_subfolder(folders: Sequence[Path], name: str) -> Path:
-    """The folder of that name in the first model folder that has it, or in the first one.
-
-    Raises an `InputError` for a name that leads out of there: it may come with somebody else's workflow.
-    """
-    parts = PureWindowsPath(name)  # which knows / and \\ and drives
-    if not parts.parts or parts.anchor or ".." in parts.parts:
-        raise InputError(f"{name!r} is no folder within the model folders; give a name such as ditto_onnx.")
-    places = [root.joinpath(*parts.parts) for root in searched(folders)]
-    return next((place for place in places if place.is_dir()), places[0])
 
 
 def version(told: str) -> tuple[int, ...]:
