@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal
 
-import onnxruntime
 import torch
 
 from .demo import PORTRAIT
@@ -25,6 +24,7 @@ from .models.bundled import FOLDER as BUNDLED
 from .models.catalogue import catalogue
 from .models.execution import AUTO, Execution, open_device
 from .models.inventory import take_inventory, tell_set
+from .models.providers import available_providers
 from .sizes import size_of
 from .talking_head import talk
 
@@ -67,8 +67,7 @@ def _libraries() -> Iterator[Finding]:
             yield Finding("Libraries", f"{told} share one module; keep only one of them", "warning")
         else:
             yield Finding("Libraries", told)
-    runtime = cast(Any, onnxruntime)  # it carries no types
-    yield Finding("Libraries", f"ONNX Runtime's providers: {', '.join(runtime.get_available_providers())}")
+    yield Finding("Libraries", f"ONNX Runtime's providers: {', '.join(available_providers())}")
     for name in ENCODERS:
         yield _encoder(name)
 
