@@ -39,6 +39,7 @@ from .flags import (
     as_controls,
     by_target,
     ignored,
+    tell_ignored,
     typed_controls,
     typed_flags,
     with_values,
@@ -82,7 +83,9 @@ def run(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a console may lack a path's letters
     try:
         arguments = _parser().parse_args(argv)
-        logging.basicConfig(force=True)
+        logging.basicConfig(
+            force=True, format=logging.BASIC_FORMAT if arguments.verbose else "ditto: %(message)s"
+        )
         logging.getLogger(__package__).setLevel(logging.DEBUG if arguments.verbose else logging.WARNING)
         return arguments.command(arguments)
     except SystemExit as leave:  # argparse has said why
@@ -150,9 +153,8 @@ def _render(
     if arguments.cfg_data:
         engine = with_data(engine, arguments.cfg_data, host)
     changing = typed_controls(arguments)
-    without_effect = [f"--{name}" for name in ignored(engine, {**typed_flags(arguments), **changing})]
-    if without_effect:
-        host.notice(f"{engine.label} does not use {', '.join(without_effect)}; with Ditto they take effect.")
+    unused = ignored(engine, {**typed_flags(arguments), **changing})
+    tell_ignored(engine, [f"--{name}" for name in unused], host)
     path = talk(
         *(getattr(arguments, name) for name in files),
         engine=engine,

@@ -6,7 +6,7 @@ Defaults and limits stay with the options; how a value is typed is in `flag_valu
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -39,6 +39,7 @@ from .flag_values import (
     said,
     superres_method,
 )
+from .host import Host
 from .models.execution import PRECISIONS
 from .options import BLEND_MODES, CustomFormula, FaceChoice, FaceNetworks
 from .talking_head import TalkOptions
@@ -73,7 +74,6 @@ class Flag:
 
 
 _WORDS = f"{', '.join(EMOTIONS)}; several with +"
-_BLEND = "blend, replace, strong, weak or custom"
 _SUPERRES = f"enhance the rendered face: {', '.join(get_args(Method))}"
 _WHEN = "auto (where the frame has more pixels than were rendered), always or never"
 
@@ -150,7 +150,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         ),
     ),
     "result": (
-        Flag("blend", "blend_mode", one_of(BLEND_MODES), "NAME", _BLEND, "mode"),
+        Flag("blend", "blend_mode", one_of(BLEND_MODES), "NAME", ", ".join(BLEND_MODES), "mode"),
         Flag("blend", "blend_alpha", or_auto(float), "X", "opacity of blend mode custom, 0..1", "alpha"),
         Flag("blend", "custom_formula", one_of(get_args(CustomFormula)), "NAME", "how custom blends"),
         Flag("blend", "blend_amount", float, "X", "rendered face against the source, 0..1", "amount"),
@@ -208,6 +208,12 @@ def ignored(engine: Engine, names: Iterable[str]) -> list[str]:
         return BY_NAME[name].target[1] if name in BY_NAME else _CHANGED_OVER_TIME.get(name, "")
 
     return [name for name in names if option(name) in engine.ignores]
+
+
+def tell_ignored(engine: Engine, names: Sequence[str], host: Host) -> None:
+    """Tell the user which of what he gave changes nothing with this engine."""
+    if names:
+        host.notice(f"{engine.label} does not use {', '.join(names)}; with Ditto they take effect.")
 
 
 def add_flag(group: Any, flag: Flag, default: object) -> None:

@@ -48,26 +48,15 @@ class Script:
         return with_values(TalkOptions(), {**self.always, **by_target(values)})
 
 
-_OF_A_CONFIGURATION = {
-    name: name
-    for name in (
-        "max_size",
-        "template_n_frames",
-        "crop_scale",
-        "crop_vx_ratio",
-        "crop_vy_ratio",
-        "smo_k_s",
-        "eye_f0_mode",
-        "overlap_v2",
-        "sampling_timesteps",
-        "smo_k_d",
-        "use_d_keys",
-        "relative_d",
-        "drive_eye",
-        "delta_eye_open_n",
-        "flag_stitching",
-    )
-} | {"crop_flag_do_rot": "crop_do_rotate"}
+RENAMED = {"crop_flag_do_rot": "crop_do_rotate"}
+"""Published options whose flag has another name."""
+
+_RUN_OPTIONS = (
+    *("max_size", "template_n_frames", "crop_scale", "crop_vx_ratio", "crop_vy_ratio", "crop_flag_do_rot"),
+    *("smo_k_s", "eye_f0_mode", "overlap_v2", "sampling_timesteps", "smo_k_d", "use_d_keys", "relative_d"),
+    *("drive_eye", "delta_eye_open_n", "flag_stitching"),
+)
+"""What scripts read from a configuration."""
 
 _CHECKPOINTS = Path("checkpoints")
 _TENSORRT = (_CHECKPOINTS / "ditto_trt_Ampere_Plus", _CHECKPOINTS / "ditto_cfg/v0.4_hubert_cfg_trt.pkl")
@@ -162,6 +151,5 @@ def published_options(engine: Engine) -> dict[str, Any]:
     if not isinstance(engine, DittoEngine):
         return {}
     options = engine.config.options
-    return {
-        flag: options[name] for name, flag in _OF_A_CONFIGURATION.items() if options.get(name) is not None
-    }
+    given = [name for name in _RUN_OPTIONS if options.get(name) is not None]
+    return {RENAMED.get(name, name): options[name] for name in given}

@@ -20,37 +20,25 @@ from torch import Tensor
 from .blend.restorers import OpenRestorers
 from .blend.superres_files import prepare_restorers
 from .data import Avatar, SpeechFeatures
+from .ditto.config import DATA_NAMES
 from .ditto.engine import DittoEngine
-from .ditto.speech import FRAME, RATE, Chunk
+from .ditto.speech import FRAME, PUBLISHED_CHUNK, RATE, Chunk
 from .ditto.streamed_video import StreamedVideo
 from .engine import Engine
 from .engines import AUTO
 from .errors import InputError
-from .flags import BY_NAME, by_target, ignored, with_values
+from .flags import BY_NAME, by_target, ignored, tell_ignored, with_values
 from .host import Host
 from .media.sound import as_audio
 from .media.source import open_source
 from .media.writer import container_for, write_video
 from .models.configs import read_settings
 from .models.execution import Execution
-from .scripts import SCRIPTS, open_engine, published_options
+from .scripts import RENAMED, SCRIPTS, open_engine, published_options
 from .talking_head import TalkOptions, animate, enhanced, talk
 
-PUBLISHED_CHUNK = (3, 5, 2)
-"""Past, present and future frames of a chunk of speech."""
-
-_RENAMED = {"crop_flag_do_rot": "crop_do_rotate"}
 _OF_THE_CLIP = ("N_d", "online_mode", "chunksize")
 """Options of the published program that follow from the speech and from how it is fed."""
-
-_OF_THE_CONFIGURATION = (
-    "ch_info",
-    "delta_eye_arr",
-    "v_min_max_for_clip",
-    "fix_kp_cond",
-    "fix_kp_cond_dim",
-)
-"""Data that Ditto reads from its configuration."""
 
 Samples = NDArray[np.float32] | Tensor | Sequence[float]
 MoreKwargs = Mapping[str, Mapping[str, Any]] | str | PathLike[str]
@@ -138,15 +126,12 @@ class StreamSDK:
 
         Data that belongs to the configuration takes the place of its own until options are read again.
         """
-        data = {name: value for name, value in kwargs.items() if name in _OF_THE_CONFIGURATION}
+        data = {name: value for name, value in kwargs.items() if name in DATA_NAMES and name not in BY_NAME}
         if self._published:
             self.engine = self._published.with_data(data)
         others = _known({name: value for name, value in kwargs.items() if name not in data})
         unused = [*({} if self._published else data), *ignored(self.engine, others)]
-        if unused:
-            self.host.notice(
-                f"{self.engine.label} does not use {', '.join(unused)}; with Ditto they take effect."
-            )
+        tell_ignored(self.engine, unused, self.host)
         return {**published_options(self.engine), **others}
 
     def setup_Nd(  # noqa: N802  the published name
@@ -166,7 +151,7 @@ class StreamSDK:
             given["ctrl_info"] = ctrl_info
         self._options = with_values(self._options, by_target(given))
 
-    def run_chunk(self, audio_chunk: Samples, chunksize: tuple[int, int, int] = PUBLISHED_CHUNK) -> None:
+    def run_chunk(self, audio_chunk: Samples, chunksize: tuple[int, int, int] = PUBLISHED_CHUNK.size) -> None:
         """Take a piece of speech at 16 kHz: past, present and future frames; the present ones are new.
 
         As published, each piece begins `present` frames after the one before, the first one with `past`
@@ -176,7 +161,7 @@ class StreamSDK:
         self._registered()
         samples, chunk = _samples(audio_chunk), Chunk(*chunksize)
         if isinstance(self.engine, DittoEngine) and self._options.superres.off:
-            self._stream(self.engine, chunksize).take(samples)
+            self._stream(self.engine, chunk).take(samples)
         else:
             present = slice(chunk.past * FRAME, (chunk.past + chunk.present) * FRAME)
             self._chunks.append(chunk.checked(samples)[present])
@@ -207,7 +192,7 @@ class StreamSDK:
             )
         return features
 
-    def _stream(self, engine: DittoEngine, chunksize: tuple[int, int, int]) -> StreamedVideo:
+    def _stream(self, engine: DittoEngine, chunk: Chunk) -> StreamedVideo:
         """The video that chunks of this size go into."""
         if self._streamed is None:
             options = self._options
@@ -220,11 +205,11 @@ class StreamSDK:
                 options.blend,
                 options.video,
                 self.host,
-                chunksize=chunksize,
+                chunk=chunk,
                 length=self._frames if self._frames > 0 else None,
             )
-        if self._streamed.chunk != Chunk(*chunksize):
-            raise InputError(f"The first chunk had another size than {chunksize}; keep to one size.")
+        if self._streamed.chunk != chunk:
+            raise InputError(f"The first chunk had another size than {chunk.size}; keep to one size.")
         return self._streamed
 
     def _give_up(self) -> None:
@@ -263,7 +248,7 @@ def _known(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in kwargs.items():
         if name in _OF_THE_CLIP:
             continue
-        ours = _RENAMED.get(name, name)
+        ours = RENAMED.get(name, name)
         if ours not in BY_NAME:
             raise InputError(f"There is no option {name!r}; use one of {', '.join(BY_NAME)}.")
         # The documents set this whole number of frames to 0.1.

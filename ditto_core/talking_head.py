@@ -21,7 +21,7 @@ from .controls.curve import Clip
 from .data import Audio, Avatar, Frames, Source, SpeechFeatures, as_fps
 from .ditto.engine import DittoEngine
 from .ditto.online import animate_online
-from .ditto.speech import Chunk
+from .ditto.speech import PUBLISHED_CHUNK, Chunk
 from .engine import Engine, common_engine
 from .engines import AUTO, load_engine
 from .errors import EngineError, InputError
@@ -52,7 +52,7 @@ class TalkOptions:
     video: VideoOptions = field(default_factory=VideoOptions)
     controls: Controls = field(default_factory=Controls)
     online: bool = False
-    chunksize: tuple[int, int, int] = (3, 5, 2)
+    chunksize: tuple[int, int, int] = PUBLISHED_CHUNK.size
 
     def __post_init__(self) -> None:
         Chunk(*self.chunksize)  # a size that cannot be is refused before the work
@@ -83,7 +83,7 @@ def render(engine: Engine, source: Source, audio: Audio, options: TalkOptions, h
         host.notice(note)
     if options.online and isinstance(engine, DittoEngine):
         parts = (options.motion, options.stitch, options.blend)
-        frames = animate_online(engine, avatar, audio, *parts, host, chunk=options.chunksize)
+        frames = animate_online(engine, avatar, audio, *parts, host, chunk=Chunk(*options.chunksize))
     else:
         frames = animate(avatar, engine.encode_speech(audio, host), options, host)
     return enhanced(frames, restorers, options.superres, host)

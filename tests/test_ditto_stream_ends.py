@@ -303,7 +303,6 @@ def test_unusable_speech_is_refused_and_the_stream_goes_on(
         ({"stitch": StitchOptions(fade_out=5)}, "fade_out needs to know"),
         ({"stitch": StitchOptions(ctrl_info={3: {"tilt": 1}})}, "ctrl_info of frame 3 sets 'tilt'"),
         ({"stitch": StitchOptions(use_d_keys=("nose",))}, "use_d_keys names 'nose'"),
-        ({"chunk": (3, 0, 2)}, "chunksize"),
         ({"length": 0}, "length is 0"),
         ({"room": 0}, "room is 0"),
     ],

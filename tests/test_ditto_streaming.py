@@ -112,7 +112,7 @@ def test_a_recording_is_animated_online_with_every_chunk_size(
     engine: DittoEngine, person: DittoAvatar, chunk: tuple[int, int, int]
 ):
     audio = Audio(recording()[None], 16000)
-    frames = animate_online(engine, person, audio, SHORT, chunk=chunk).images
+    frames = animate_online(engine, person, audio, SHORT, chunk=Chunk(*chunk)).images
     expected = animate_online(engine, person, audio, SHORT).images
     assert len(frames) == len(expected) == 23
     assert (frames[:].int() - expected[:].int()).abs().max() <= 1

@@ -159,5 +159,8 @@ _DATA: dict[str, tuple[str, Callable[[Any], Any]]] = {
 }
 """What each published option sets, and how it is read."""
 
+DATA_NAMES = tuple(_DATA)
+"""The published names of a configuration's data."""
+
 _NOTHING: dict[str, Any] = {"fix_kp_cond": 0, "fade_type": ""}
 """What None stands for where that is not None itself."""

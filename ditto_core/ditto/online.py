@@ -20,7 +20,7 @@ from .avatar import DittoAvatar
 from .draw import FPS
 from .engine import DittoEngine
 from .source import CROP_SIDE
-from .speech import FRAME, RATE, frame_count
+from .speech import FRAME, PUBLISHED_CHUNK, RATE, Chunk, frame_count
 from .streaming import ONLINE, StreamingSession
 
 
@@ -54,7 +54,7 @@ def animate_online(
     blend: BlendOptions | None = None,
     host: Host | None = None,
     *,
-    chunk: tuple[int, int, int] = (3, 5, 2),
+    chunk: Chunk = PUBLISHED_CHUNK,
 ) -> Frames:
     """A whole recording animated the way a stream is; the frames can be read once, in order."""
     count = audio.frame_count(FPS)

@@ -37,19 +37,24 @@ class Chunk:
 
     def __post_init__(self) -> None:
         if self.past < 0 or self.present < 1 or self.future < 0:
-            size = (self.past, self.present, self.future)
-            raise InputError(f"chunksize is {size}; it must be (past, present, future) frames, present >= 1.")
+            raise InputError(
+                f"chunksize is {self.size}; it must be (past, present, future) frames, present >= 1."
+            )
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """The documented option `chunksize`."""
+        return self.past, self.present, self.future
 
     @property
     def samples(self) -> int:
-        return _start(self.past + self.present + self.future) + OVERHANG
+        return _start(sum(self.size)) + OVERHANG
 
     def checked(self, samples: Tensor) -> Tensor:
         """The samples of a chunk, (samples,); what is missing of its future is silence."""
         if not (self.past + self.present) * FRAME <= len(samples) <= self.samples:
-            size = (self.past, self.present, self.future)
             raise InputError(
-                f"A chunk of {size} frames has {self.samples} samples; this one has {len(samples)}."
+                f"A chunk of {self.size} frames has {self.samples} samples; this one has {len(samples)}."
             )
         return F.pad(samples, (0, self.samples - len(samples)))
 

@@ -41,20 +41,18 @@ class StreamedVideo:
         video: VideoOptions,
         host: Host,
         *,
-        chunksize: tuple[int, int, int],
+        chunk: Chunk,
         length: int | None,
     ) -> None:
         """length: frames there will be, where that is known: what comes beyond is not rendered, and a fade
         at the end is possible."""
-        self.chunk = Chunk(*chunksize)
+        self.chunk = chunk
         self.frames = 0
         """How many were written."""
         self._length = length
         self._heard = 0
         self._chunks = 0
-        session = StreamingSession(
-            engine, avatar, motion, stitch, blend, host, chunk=chunksize, length=length
-        )
+        session = StreamingSession(engine, avatar, motion, stitch, blend, host, chunk=chunk, length=length)
         self._work = self._written(session, avatar, output, video, host)
         next(self._work)
 

@@ -34,7 +34,7 @@ from .draw import FPS, blink_offsets, stream_motion
 from .engine import DittoEngine
 from .line import Line, Stopped
 from .motion import from_vectors, keypoints
-from .speech import FRAME, RATE, Chunk, SpeechStream, speech_features
+from .speech import FRAME, PUBLISHED_CHUNK, RATE, Chunk, SpeechStream, speech_features
 from .stitch import DRIVEN_CHANNELS
 
 ONLINE = MotionOptions(overlap_v2=70, sampling_timesteps=10)
@@ -169,11 +169,11 @@ class StreamingSession:
         blend: BlendOptions | None = None,
         host: Host | None = None,
         *,
-        chunk: tuple[int, int, int] = (3, 5, 2),
+        chunk: Chunk = PUBLISHED_CHUNK,
         length: int | None = None,
         room: int = 1,
     ) -> None:
-        """chunk: past, present and future frames that the speech encoder hears at once. length: frames there
+        """chunk: the frames that the speech encoder hears at once. length: frames there
         will be, where that is known: then fade_out works, and blinks come as offline. room: batches of frames
         that may wait behind each stage.
 
@@ -186,12 +186,11 @@ class StreamingSession:
         self._host = host or Host()
         self._nothing = torch.empty((0, *avatar.frames.shape), dtype=torch.uint8)
         self._open = True
-        heard = Chunk(*chunk)
         # Longer pieces are cut, so that the features, and with them the frames, do not depend on the pieces.
-        self._piece = heard.present * FRAME
+        self._piece = chunk.present * FRAME
         stopped = Event()
         stages = Stages(
-            engine, avatar, motion, stitch, blend or BlendOptions(), heard, length, self._host, stopped
+            engine, avatar, motion, stitch, blend or BlendOptions(), chunk, length, self._host, stopped
         )
         order = (stages.listen, stages.draw, stages.stitch, stages.warp, stages.decode, stages.put_back)
         self._line = Line(order, room, stopped)
