@@ -97,13 +97,15 @@ class AvatarOptions:
 class MotionOptions:
     """How motion is drawn from speech. The same seed, 0 to 2**64 - 1, gives the same motion on every device.
 
+    blink_rate: blinks a minute, in clips of any length; None for the engine's own. blink_times: seconds at
+    which blinks begin, instead.
+
     Ditto only: sampling_timesteps: steps of diffusion. overlap_v2: frames shared by two windows of 80.
     smo_k_d: frames over which head motion is averaged, 1 for none. emo: the emotion, None for the
     configuration's. eye_f0_mode: the eyes that motion is drawn for stay as in the first frame.
     reference_character: draw motion for the configuration's reference face, as published, not for the
-    source's own. delta_eye_open_n: frames between blinks, 0 at random, a list used over and over.
-    blink_rate: blinks a minute instead, in clips of any length. blink_times: seconds at which blinks begin,
-    instead of all that.
+    source's own. delta_eye_open_n: frames between blinks, 0 at random, a list used over and over, where
+    neither rate nor times are given.
     """
 
     seed: int = 0
@@ -136,15 +138,15 @@ class StitchOptions:
 
     mouth_amount scales the mouth's movement, head_amount the head's (0 keeps it still). fade_in and
     fade_out are frames over which the motion comes from and returns to rest, -1 for none. drive_eye None
-    means: blinks from the engine for a picture, from the person for a video.
+    means: blinks from the engine for a picture, from the person for a video. ctrl_info: controls of single
+    frames; overall_ctrl_info: of all others. None means what Ditto's configuration says, which is given in
+    brackets (overall_ctrl_info: pitch raised by 2 degrees).
 
-    Ditto only; None means what the configuration says, which is given in brackets. use_d_keys: the driven
-    parts of motion, with factors if wanted (a picture: expression, pose and shift; a video: expression).
-    relative_d: motion counts from its first frame on, instead of replacing the source's. flag_stitching:
-    join face and shoulders. fade_type: fades end in "d0" the first frame (this), "s" the source, "" nowhere.
-    fade_out_keys: the parts that fade (the expression). ctrl_info: controls of single frames;
-    overall_ctrl_info: of all others (pitch raised by 2 degrees). vad_on, amplitude_of: see
-    `ditto.stitch.StitchRules`.
+    Ditto only: use_d_keys: the driven parts of motion, with factors if wanted (a picture: expression, pose
+    and shift; a video: expression). relative_d: motion counts from its first frame on, instead of replacing
+    the source's. flag_stitching: join face and shoulders. fade_type: fades end in "d0" the first frame
+    (this), "s" the source, "" nowhere. fade_out_keys: the parts that fade (the expression). vad_on,
+    amplitude_of: see `ditto.stitch.StitchRules`.
     """
 
     mouth_amount: float = 1.0
