@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from .blend.superres_plan import Method
-from .controls.text import (
-    parse_emotions,
-)
+from .controls.text import parse_emotions
 from .errors import InputError
 from .options import EmotionChoice, FaceChoice, FadeTarget
 

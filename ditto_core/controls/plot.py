@@ -8,12 +8,11 @@ from torch import Tensor
 from ..control_info import ANGLES
 from ..ditto.controls import read_controls
 from ..ditto.emotion import EMOTIONS, emotion_table
+from ..media.plot import Panels
 from ..options import MotionOptions, StitchOptions
 from .control import Controls
 from .curve import Clip
 from .parts import EMOTION_RATE, Eyes
-
-Panels = dict[str, dict[str, Tensor]]
 
 
 def control_curves(controls: Controls, clip: Clip) -> Panels:
