@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from comfy_api.latest import io
 
 from ..ditto_core.blend.put_back import crop_weight, frame_weights
@@ -12,21 +10,12 @@ from ..ditto_core.exchange import draw_keypoints, repeated
 from ..ditto_core.media.collect import collect_images, collect_masks, part_of
 from ..ditto_core.options import BlendOptions
 from .comfy_host import ComfyHost
+from .common_inputs import part_inputs
 from .inputs import chosen
 from .put_back_blend import blend_inputs, blend_options
 from .sockets import CropsSocket, KeypointsSocket
 
 ON_FRAME = {"crop": False, "frame": True}
-
-
-def part_inputs() -> list[Any]:
-    """Which frames."""
-    return [
-        io.Int.Input("start", default=0, min=0, max=10_000_000, tooltip="The first frame, counted from 0."),
-        io.Int.Input(
-            "count", default=-1, min=-1, max=10_000_000, tooltip="How many frames; -1 for all that follow."
-        ),
-    ]
 
 
 class DittoCropsToImages(io.ComfyNode):

@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..ditto_core.data import Frames
 from ..ditto_core.media.collect import collect_images, part_of
 from .comfy_host import ComfyHost
+from .common_inputs import part_inputs
 from .sockets import FramesSocket
 
 
@@ -23,20 +24,7 @@ class DittoFramesToImages(io.ComfyNode):
             "to write a video, use Ditto Frames to Video.",
             inputs=[
                 FramesSocket.Input("frames", tooltip="From Ditto Put Back Blend."),
-                io.Int.Input(
-                    "start",
-                    default=0,
-                    min=0,
-                    max=10_000_000,
-                    tooltip="The first frame to render, counted from 0.",
-                ),
-                io.Int.Input(
-                    "count",
-                    default=-1,
-                    min=-1,
-                    max=10_000_000,
-                    tooltip="How many frames to render; -1 for all that follow.",
-                ),
+                *part_inputs(),
             ],
             outputs=[
                 io.Image.Output(display_name="images", tooltip="The rendered frames."),

@@ -10,13 +10,11 @@ from ..ditto_core.data import Frames
 from ..ditto_core.media.encoders import PRESETS, VIDEO_CODECS, VideoOptions
 from ..ditto_core.media.writer import write_video
 from .comfy_host import ComfyHost, new_temporary_video
+from .common_inputs import crf_input
 from .inputs import audio_from
 from .sockets import FramesSocket
 
 PIXEL_FORMATS = ("yuv420p", "yuv420p10le", "yuv444p")
-CRF_TOOLTIP = (
-    "Quality of the picture: 0 is lossless, 18 looks the same, 28 is small. Lower makes larger files."
-)
 
 
 class DittoFramesToVideo(io.ComfyNode):
@@ -42,7 +40,7 @@ class DittoFramesToVideo(io.ComfyNode):
                     default=VideoOptions.codec,
                     tooltip="How the picture is compressed. h264 plays everywhere.",
                 ),
-                io.Int.Input("crf", default=VideoOptions.crf, min=0, max=51, tooltip=CRF_TOOLTIP),
+                crf_input(),
                 io.Combo.Input(
                     "preset",
                     options=list(PRESETS),

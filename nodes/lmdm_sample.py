@@ -9,13 +9,12 @@ from ..ditto_core.controls.curve import Clip
 from ..ditto_core.data import Avatar, SpeechFeatures, as_fps
 from ..ditto_core.ditto.emotion import EMOTIONS
 from ..ditto_core.engine import common_engine
-from ..ditto_core.options import LARGEST_SEED, MotionOptions
+from ..ditto_core.options import MotionOptions
 from .comfy_host import ComfyHost
+from .common_inputs import blinks_input, seed_input
 from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
 from .sockets import AvatarSocket, ControlsSocket, MotionSocket, SpeechSocket
 
-SEED_TOOLTIP = "The same seed gives the same head motion and blinks, on every device."
-BLINKS_TOOLTIP = "Let a portrait blink."
 EMO: dict[str, int | None] = {
     AS_CONFIGURED: None,
     **{f"{number} {name}": number for number, name in enumerate(EMOTIONS)},
@@ -35,14 +34,7 @@ class DittoLMDMSample(io.ComfyNode):
             inputs=[
                 AvatarSocket.Input("avatar", tooltip="Who moves, from Ditto Load Avatar."),
                 SpeechSocket.Input("speech", tooltip="What is said, from Ditto Wav2Feat."),
-                io.Int.Input(
-                    "seed",
-                    default=MotionOptions.seed,
-                    min=0,
-                    max=LARGEST_SEED,
-                    control_after_generate=True,
-                    tooltip=SEED_TOOLTIP,
-                ),
+                seed_input(),
                 io.Float.Input(
                     "fps",
                     default=float(MotionOptions.fps),
@@ -51,7 +43,7 @@ class DittoLMDMSample(io.ComfyNode):
                     step=0.01,
                     tooltip="Frame rate of a portrait's motion. A clip keeps the rate it was loaded with.",
                 ),
-                io.Boolean.Input("blinks", default=MotionOptions.blinks, tooltip=BLINKS_TOOLTIP),
+                blinks_input(),
                 io.Int.Input(
                     "sampling_timesteps",
                     default=MotionOptions.sampling_timesteps,

@@ -13,16 +13,13 @@ from ..ditto_core.face.preview import preview_face
 from ..ditto_core.media.collect import collect_images
 from ..ditto_core.options import AvatarOptions, FaceChoice, FaceNetworks, FaceRule
 from .comfy_host import ComfyHost
+from .common_inputs import max_size_input, source_input
 from .inputs import NO_CONTROLS, chosen, source_from
 from .sockets import AvatarSocket, ControlsSocket, EngineSocket
 
 FACE_RULES: dict[str, FaceRule] = {rule: rule for rule in get_args(FaceRule)}
 FACE_NETWORKS: dict[str, FaceNetworks] = {name: name for name in get_args(FaceNetworks)}
 PREVIEW_FRAMES = 8
-SOURCE_TOOLTIP = (
-    "The person: one IMAGE is a portrait; a VIDEO, or a batch of IMAGEs, is a clip whose lips are replaced."
-)
-MAX_SIZE_TOOLTIP = "Longest side of the result in pixels. Larger sources are scaled down."
 
 
 class DittoLoadAvatar(io.ComfyNode):
@@ -37,15 +34,8 @@ class DittoLoadAvatar(io.ComfyNode):
             description="Finds the face in a portrait or a video of a person and prepares it for animation.",
             inputs=[
                 EngineSocket.Input("engine", tooltip="From Ditto Load Engine."),
-                io.MultiType.Input("source", types=[io.Image, io.Video], tooltip=SOURCE_TOOLTIP),
-                io.Int.Input(
-                    "max_size",
-                    default=AvatarOptions.max_size,
-                    min=64,
-                    max=8192,
-                    step=8,
-                    tooltip=MAX_SIZE_TOOLTIP,
-                ),
+                source_input(),
+                max_size_input(),
                 io.Float.Input(
                     "fps",
                     default=25.0,

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..ditto_core.engines import AUTO, ENGINE_NAMES, engine_state, shared_engine
+from ..ditto_core.engines import engine_state, shared_engine
 from ..ditto_core.models.execution import COMPILE, PRECISIONS, RUNNERS, Execution
 from .comfy_host import ComfyHost, ModelFolders
+from .common_inputs import engine_input
 from .sockets import EngineSocket
-
-ENGINE_TOOLTIP = (
-    "auto takes Ditto when its checkpoints are installed, otherwise Lite, and says which on the node. "
-    "lite is the built-in draft engine: no download, runs on the CPU. ditto needs the published checkpoints "
-    "in models/ditto."
-)
 
 
 class DittoLoadEngine(io.ComfyNode):
@@ -27,7 +22,7 @@ class DittoLoadEngine(io.ComfyNode):
             category="Ditto/Load",
             description="Chooses the engine that animates the face. Connect one engine to the whole graph.",
             inputs=[
-                io.Combo.Input("engine", options=list(ENGINE_NAMES), default=AUTO, tooltip=ENGINE_TOOLTIP),
+                engine_input(),
                 io.Combo.Input(
                     "runner",
                     options=list(RUNNERS),

@@ -12,6 +12,7 @@ from ..ditto_core.controls.text import parse_gains, parse_overall, parse_parts
 from ..ditto_core.data import Avatar, Motion
 from ..ditto_core.engine import common_engine
 from ..ditto_core.options import FadeTarget, StitchOptions
+from .common_inputs import amount_inputs
 from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
 from .sockets import AvatarSocket, ControlsSocket, KeypointsSocket, MotionSocket
 
@@ -20,8 +21,6 @@ FADE_TYPE: dict[str, FadeTarget | None] = {AS_CONFIGURED: None, "d0": "d0", "s":
 VAD_ON: dict[str, Literal["lips", "expression"]] = {"lips": "lips", "expression": "expression"}
 AMPLITUDE_OF: dict[str, Literal["degrees", "logits"]] = {"degrees": "degrees", "logits": "logits"}
 PARTS_TOOLTIP = "Parts are scale, pitch, yaw, roll, t (shift) and exp (expression), with commas between them."
-MOUTH_TOOLTIP = "How far the mouth moves: 0 stays shut, 1 natural, 2 exaggerated."
-HEAD_TOOLTIP = "How far the head moves: 0 keeps it still, 1 natural, 2 exaggerated."
 
 
 class DittoMotionStitch(io.ComfyNode):
@@ -37,22 +36,7 @@ class DittoMotionStitch(io.ComfyNode):
             inputs=[
                 AvatarSocket.Input("avatar", tooltip="Who moves; the one the motion was drawn for."),
                 MotionSocket.Input("motion", tooltip="From Ditto LMDM Sample."),
-                io.Float.Input(
-                    "mouth_amount",
-                    default=StitchOptions.mouth_amount,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    tooltip=MOUTH_TOOLTIP,
-                ),
-                io.Float.Input(
-                    "head_amount",
-                    default=StitchOptions.head_amount,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    tooltip=HEAD_TOOLTIP,
-                ),
+                *amount_inputs(),
                 io.Int.Input(
                     "fade_in",
                     default=StitchOptions.fade_in,

@@ -9,6 +9,7 @@ from ..ditto_core.controls.curve import Clip
 from ..ditto_core.controls.plot import control_curves
 from ..ditto_core.data import as_fps
 from ..ditto_core.media.plot import plot_curves
+from .common_inputs import diagram_inputs
 from .inputs import audio_from
 from .outputs import image_from
 from .sockets import ControlsSocket
@@ -30,22 +31,7 @@ class DittoPlotControls(io.ComfyNode):
                 io.Float.Input(
                     "fps", default=25.0, min=1.0, max=120.0, step=0.01, tooltip="Frame rate of the clip."
                 ),
-                io.Int.Input(
-                    "width",
-                    default=1200,
-                    min=400,
-                    max=8192,
-                    step=8,
-                    tooltip="Width of the diagram in pixels.",
-                ),
-                io.Int.Input(
-                    "height",
-                    default=720,
-                    min=320,
-                    max=8192,
-                    step=8,
-                    tooltip="Height of the diagram in pixels.",
-                ),
+                *diagram_inputs(),
             ],
             outputs=[io.Image.Output(display_name="plot", tooltip="For Preview Image or Save Image.")],
         )

@@ -6,6 +6,7 @@ from comfy_api.latest import io
 
 from ..ditto_core.data import Keypoints, Motion
 from ..ditto_core.media.plot import plot_motion
+from .common_inputs import diagram_inputs
 from .outputs import image_from
 from .sockets import KeypointsSocket, MotionSocket
 
@@ -27,22 +28,7 @@ class DittoPlotMotion(io.ComfyNode):
                     tooltip="Motion from LMDM Sample, or keypoints from Motion Stitch: these show the motion "
                     "after amounts and fades.",
                 ),
-                io.Int.Input(
-                    "width",
-                    default=1200,
-                    min=400,
-                    max=8192,
-                    step=8,
-                    tooltip="Width of the diagram in pixels.",
-                ),
-                io.Int.Input(
-                    "height",
-                    default=720,
-                    min=320,
-                    max=8192,
-                    step=8,
-                    tooltip="Height of the diagram in pixels.",
-                ),
+                *diagram_inputs(),
             ],
             outputs=[
                 io.Image.Output(display_name="plot", tooltip="For Preview Image or Save Image."),

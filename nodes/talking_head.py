@@ -5,18 +5,22 @@ from __future__ import annotations
 from comfy_api.latest import Input, InputImpl, io
 
 from ..ditto_core.controls.control import Controls
-from ..ditto_core.engines import AUTO, ENGINE_NAMES, engine_state, shared_engine
+from ..ditto_core.engines import engine_state, shared_engine
 from ..ditto_core.media.encoders import VideoOptions
 from ..ditto_core.media.writer import write_video
-from ..ditto_core.options import LARGEST_SEED, AvatarOptions, MotionOptions, StitchOptions
+from ..ditto_core.options import AvatarOptions, MotionOptions, StitchOptions
 from ..ditto_core.talking_head import TalkOptions, render
 from .comfy_host import ComfyHost, ModelFolders, new_temporary_video
-from .frames_to_video import CRF_TOOLTIP
+from .common_inputs import (
+    amount_inputs,
+    blinks_input,
+    crf_input,
+    engine_input,
+    max_size_input,
+    seed_input,
+    source_input,
+)
 from .inputs import NO_CONTROLS, audio_from, source_from
-from .lmdm_sample import BLINKS_TOOLTIP, SEED_TOOLTIP
-from .load_avatar import MAX_SIZE_TOOLTIP, SOURCE_TOOLTIP
-from .load_engine import ENGINE_TOOLTIP
-from .motion_stitch import HEAD_TOOLTIP, MOUTH_TOOLTIP
 from .sockets import ControlsSocket
 
 
@@ -31,43 +35,14 @@ class DittoTalkingHead(io.ComfyNode):
             category="Ditto",
             description="Makes the person in a picture or a video speak: portrait and speech in, video out.",
             inputs=[
-                io.MultiType.Input("source", types=[io.Image, io.Video], tooltip=SOURCE_TOOLTIP),
+                source_input(),
                 io.Audio.Input("audio", tooltip="What the person says: speech at any rate, mono or stereo."),
-                io.Combo.Input("engine", options=list(ENGINE_NAMES), default=AUTO, tooltip=ENGINE_TOOLTIP),
-                io.Int.Input(
-                    "seed",
-                    default=MotionOptions.seed,
-                    min=0,
-                    max=LARGEST_SEED,
-                    control_after_generate=True,
-                    tooltip=SEED_TOOLTIP,
-                ),
-                io.Int.Input(
-                    "max_size",
-                    default=AvatarOptions.max_size,
-                    min=64,
-                    max=8192,
-                    step=8,
-                    tooltip=MAX_SIZE_TOOLTIP,
-                ),
-                io.Float.Input(
-                    "mouth_amount",
-                    default=StitchOptions.mouth_amount,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    tooltip=MOUTH_TOOLTIP,
-                ),
-                io.Float.Input(
-                    "head_amount",
-                    default=StitchOptions.head_amount,
-                    min=0.0,
-                    max=2.0,
-                    step=0.05,
-                    tooltip=HEAD_TOOLTIP,
-                ),
-                io.Boolean.Input("blinks", default=MotionOptions.blinks, tooltip=BLINKS_TOOLTIP),
-                io.Int.Input("crf", default=VideoOptions.crf, min=0, max=51, tooltip=CRF_TOOLTIP),
+                engine_input(),
+                seed_input(),
+                max_size_input(),
+                *amount_inputs(),
+                blinks_input(),
+                crf_input(),
                 ControlsSocket.Input(
                     "controls",
                     optional=True,
