@@ -39,10 +39,20 @@ def main(argv: Sequence[str] | None = None) -> int:
             return code
     except KeyboardInterrupt:
         sys.stderr.write("Interrupted.\n")
+        _forget_the_interrupt()
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a report went away; silence the flush at exit as well
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _forget_the_interrupt() -> None:
+    """Let the exit code be ours.
+
+    An interrupt that passes through code run from a string, as dataclasses are made from, is remembered by
+    Python even when it is caught: the process would end by killing itself. The next such code clears that.
+    """
+    eval("None")
 
 
 @contextmanager

@@ -147,6 +147,18 @@ def test_a_video_speaks_and_a_cut_off_one_as_far_as_it_goes(
     assert frames_in(folder / "whole.mp4") == frames_in(folder / "cut.mp4") == 10
 
 
+def test_what_a_damaged_file_lacks_is_said_in_the_commands_name(
+    portrait: Path, speech: Path, tmp_path: Path, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clip = tmp_path / "clip.mp4"
+    assert talk(portrait, write_speech(tmp_path / "long.wav", seconds=2), clip, "-q") == 0
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size * 3 // 4])
+    capfd.readouterr()
+    assert talk(clip, speech, folder / "out.mp4", "-q") == 0
+    line, *_ = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"ditto: {clip} ends after")
+
+
 # --- what is refused ----------------------------------------------------------------------------------
 
 
@@ -158,6 +170,11 @@ def no_face(folder: Path) -> Path:
 def text_file(folder: Path) -> Path:
     (folder / "notes.mp4").write_text("no picture, no sound\n" * 40)
     return folder / "notes.mp4"
+
+
+def text_picture(folder: Path) -> Path:
+    (folder / "notes.png").write_text("no picture")
+    return folder / "notes.png"
 
 
 def cut_mp4(folder: Path) -> Path:
@@ -172,6 +189,7 @@ BAD_SOURCES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing": (lambda folder: folder / "missing.png", "missing.png"),
     "folder": (lambda folder: folder, "folder"),
     "text": (text_file, "notes.mp4"),
+    "text as a picture": (text_picture, "notes.png"),
     "cut mp4": (cut_mp4, "clip.mp4"),
 }
 
@@ -325,6 +343,14 @@ def test_an_interrupt_stops_at_once_and_leaves_nothing(
     assert told.splitlines()[-1] == "Interrupted."
     assert "Traceback" not in told
     assert contents(folder) == []
+
+
+@posix
+def test_an_interrupt_inside_code_made_of_text_gives_the_same_exit_code() -> None:
+    """Dataclasses are made of text, and importing the libraries makes thousands."""
+    stopped = "import sys; from ditto_core import cli, __main__ as door; "
+    stopped += "cli.run = lambda _: exec('raise KeyboardInterrupt'); sys.exit(door.main([]))"
+    assert subprocess.run([sys.executable, "-c", stopped], cwd=ROOT).returncode == 130
 
 
 @posix

@@ -212,7 +212,7 @@ def test_truncation_after_the_index_is_reported(tmp_path: Path, caplog) -> None:
     assert numbers_of(video[:10]) == list(range(10))
 
 
-def test_damage_in_the_middle_is_bridged(steady: Path, tmp_path: Path) -> None:
+def test_damage_in_the_middle_is_bridged_and_told_once(steady: Path, tmp_path: Path, caplog) -> None:
     data = bytearray(steady.read_bytes())
     start = data.index(b"mdat") + (len(data) - data.index(b"mdat")) // 3
     data[start : start + 300] = b"\xff" * 300
@@ -220,6 +220,7 @@ def test_damage_in_the_middle_is_bridged(steady: Path, tmp_path: Path) -> None:
     damaged.write_bytes(bytes(data))
     video = VideoFrames(damaged, FPS)
     assert len(video[:]) == 60
+    assert caplog.text.count("damaged frames are left out") == 1
     assert numbers_of(video[55:]) == list(range(55, 60))
 
 

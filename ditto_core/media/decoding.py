@@ -245,13 +245,19 @@ class FrameWindow:
 
 
 def _decoded(packets: Iterable[Packet[VideoStream]], path: str | PathLike[str]) -> Iterator[VideoFrame]:
-    """The frames in the order they are shown; damaged packets are left out."""
+    """The frames in the order they are shown; damaged packets are left out, which is told once."""
+    found, damage, told = False, None, False
     try:
         for packet in packets:
             try:
-                yield from packet.decode()
+                for frame in packet.decode():
+                    found = True
+                    yield frame
             except FFmpegError as error:
-                _log.warning("%s: a damaged frame is left out (%s).", path, error)
+                damage = error
+            if found and damage and not told:  # when nothing can be decoded, an error says so
+                _log.warning("%s: damaged frames are left out (%s).", path, damage.strerror)
+                told = True
     except FFmpegError as error:
         _log.warning("%s cannot be read to its end (%s).", path, error)
 

@@ -125,11 +125,13 @@ def container_for(path: Path, options: VideoOptions) -> Container:
         raise InputError(f"{path.name}: the name must end in one of {', '.join(CONTAINERS)}.")
     if options.codec not in container.video:
         raise InputError(
-            f"{path.suffix} files hold {' or '.join(container.video)} video, not {options.codec}."
+            f"{path.suffix} files hold {' or '.join(container.video)} video, not {options.codec}; "
+            "choose another codec or file type."
         )
     if options.audio_codec not in ("auto", *container.audio):
         raise InputError(
-            f"{path.suffix} files hold {' or '.join(container.audio)} sound, not {options.audio_codec}."
+            f"{path.suffix} files hold {' or '.join(container.audio)} sound, not {options.audio_codec}; "
+            "choose another audio codec or file type."
         )
     return container
 
