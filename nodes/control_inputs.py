@@ -26,8 +26,8 @@ def controls_output() -> Any:
     """All controls so far."""
     return ControlsSocket.Output(
         display_name="controls",
-        tooltip="For the next control, for the stages (Load Avatar, LMDM Sample, Motion Stitch) or "
-        "Talking Head.",
+        tooltip="For the next control, for the stages (Ditto Load Avatar, Ditto LMDM Sample, Ditto Motion "
+        "Stitch) or Ditto Talking Head.",
     )
 
 

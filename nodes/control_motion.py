@@ -157,8 +157,8 @@ class DittoPreset(io.ComfyNode):
             node_id="DittoPreset",
             display_name="Ditto Preset",
             category="Ditto/Controls",
-            description="The documents' settings by name. Connect it to Load Avatar as well: some settings "
-            "are the avatar's. Of these Lite honours max_size.",
+            description="The documents' settings by name. Connect it to Ditto Load Avatar as well: some "
+            "settings are the avatar's. Of these Lite honours max_size.",
             inputs=[
                 io.Combo.Input(
                     "preset",

@@ -48,7 +48,7 @@ class DittoBlendMask(io.ComfyNode):
             node_id="DittoBlendMask",
             display_name="Ditto Blend Mask",
             category="Ditto/Mix",
-            description="How much of the render Put Back Blend shows at each pixel, as a MASK.",
+            description="How much of the render Ditto Put Back Blend shows at each pixel, as a MASK.",
             inputs=[
                 CropsSocket.Input("crops", tooltip="From Ditto Decode."),
                 io.Combo.Input(

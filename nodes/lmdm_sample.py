@@ -109,7 +109,8 @@ class DittoLMDMSample(io.ComfyNode):
             ],
             outputs=[
                 MotionSocket.Output(
-                    display_name="motion", tooltip="One row per frame, for Motion Stitch and Plot Motion."
+                    display_name="motion",
+                    tooltip="One row per frame, for Ditto Motion Stitch and Ditto Plot Motion.",
                 ),
             ],
         )

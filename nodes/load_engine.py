@@ -50,7 +50,9 @@ class DittoLoadEngine(io.ComfyNode):
                 ),
             ],
             outputs=[
-                EngineSocket.Output(display_name="engine", tooltip="For Load Avatar and Wav2Feat."),
+                EngineSocket.Output(
+                    display_name="engine", tooltip="For Ditto Load Avatar and Ditto Wav2Feat."
+                ),
             ],
         )
 

@@ -53,7 +53,9 @@ class DittoMotionFromTensor(io.ComfyNode):
                 ),
             ],
             outputs=[
-                MotionSocket.Output(display_name="motion", tooltip="For Motion Stitch and Plot Motion."),
+                MotionSocket.Output(
+                    display_name="motion", tooltip="For Ditto Motion Stitch and Ditto Plot Motion."
+                ),
             ],
         )
 

@@ -25,8 +25,8 @@ class DittoPlotMotion(io.ComfyNode):
                 io.MultiType.Input(
                     "motion",
                     types=[MotionSocket, KeypointsSocket],
-                    tooltip="Motion from LMDM Sample, or keypoints from Motion Stitch: these show the motion "
-                    "after amounts and fades.",
+                    tooltip="Motion from Ditto LMDM Sample, or keypoints from Ditto Motion Stitch: these "
+                    "show the motion after amounts and fades.",
                 ),
                 *diagram_inputs(),
             ],

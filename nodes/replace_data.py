@@ -38,7 +38,9 @@ class DittoReplaceData(io.ComfyNode):
                 ),
             ],
             outputs=[
-                EngineSocket.Output(display_name="engine", tooltip="For Load Avatar and Wav2Feat."),
+                EngineSocket.Output(
+                    display_name="engine", tooltip="For Ditto Load Avatar and Ditto Wav2Feat."
+                ),
             ],
         )
 

@@ -22,7 +22,7 @@ WHENS: dict[str, When] = {when: when for when in get_args(When)}
 PRECISION_CHOICES: dict[str, PrecisionChoice] = {name: name for name in get_args(PrecisionChoice)}
 METHOD_TOOLTIP = (
     "GFPGAN, CodeFormer (non-commercial licence) and RestoreFormer repaint faces; both is GFPGAN, then "
-    "CodeFormer. model is what Load SuperRes gives. none leaves everything as it is."
+    "CodeFormer. model is what Ditto Load SuperRes gives. none leaves everything as it is."
 )
 WHEN_TOOLTIP = (
     "auto: a face that was rendered with fewer pixels than it has in the frame; in an IMAGE, a face of fewer "
