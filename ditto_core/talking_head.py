@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from os import PathLike
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,10 +135,18 @@ def talk(
     _check_output(Path(output), source, audio)
     rate = options.motion.fps
     opened = open_source(source, rate) if isinstance(source, (str, PathLike)) else as_source(source, rate)
-    sound = read_audio(audio) if isinstance(audio, (str, PathLike)) else as_audio(*audio)
+    sound = read_audio(audio) if isinstance(audio, (str, PathLike)) else as_audio(*_with_rate(audio))
     system = load_engine(engine, host) if isinstance(engine, str) else engine
     frames = render(system, opened, sound, options, host)
     return write_video(frames, output, options.video, host)
+
+
+def _with_rate(sound: object) -> tuple[Any, int]:
+    """Samples and their rate; an `InputError` when one of the two is missing."""
+    if not isinstance(sound, (tuple, list)) or len(cast(Sequence[Any], sound)) != 2:
+        raise InputError("Sound must be a path, or samples together with their rate: (samples, 16000).")
+    samples, rate = cast(Sequence[Any], sound)
+    return samples, rate
 
 
 def _check_output(output: Path, *inputs: PathOrPixels | PathOrSound) -> None:

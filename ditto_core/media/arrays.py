@@ -9,10 +9,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..errors import InputError
+
 
 def as_tensor(values: NDArray[Any] | Tensor) -> Tensor:
-    """A tensor of the same numbers. Copies what torch refuses: flipped, read-only and byte-swapped arrays."""
+    """A tensor of the same numbers. Copies what torch refuses: flipped, read-only and byte-swapped arrays.
+
+    Raises `InputError` for what is neither an array nor a tensor.
+    """
     if isinstance(values, Tensor):
         return values.detach()
+    if not hasattr(values, "dtype"):
+        raise InputError(f"A NumPy array or a tensor is needed, not {type(values).__name__}.")
     native = cast(Any, values.dtype).newbyteorder("=")
     return torch.from_numpy(np.require(values, native, ("C", "W")))
