@@ -18,18 +18,18 @@ from torch import Tensor
 
 from ..errors import FaceNotFoundError
 from ..face.crop import axis_points, face_rectangle, inverse, original_to_crop
-from ..face.find import FaceFinder, no_face
+from ..face.find import FaceFinder, Outline
 from ..face.mesh import landmark_region
 from ..face.region import Picture, Points
 from ..face.topology import COUNT, LEFT_BROW, OVAL, RIGHT_BROW
 from ..face.track import (
-    CUT_CORRELATION,
     REACH,
     REACH_GROWTH,
     RESIZE_LIMIT,
-    SAME_CORRELATION,
+    LastSight,
     bridge,
-    pattern_in,
+    distance,
+    no_face_in,
     thumbnail,
     track,
 )
@@ -146,13 +146,12 @@ class PublishedFaces:
                 if sight:
                     points[done], mesh[done], found[done] = sight.landmarks, sight.mesh, True
                     jumps += [done] * jumped
-                elif not search.looks_as_before(picture):
+                elif not search.before.looks_alike(picture):
                     absent.append(done)
                 done += 1
             host.progress("register", done, len(frames))
         if not found.any():
-            where = "the picture" if len(frames) == 1 else f"any of the {len(frames)} frames"
-            raise search.failure or no_face(where, frames.shape[1], frames.shape[0])
+            raise search.failure or no_face_in(frames)
         bridge(points, found, jumps)
         bridge(mesh, found, jumps)
         placed = torch.cat([inverse(to_crop(frame, CROP_SIDE, options)).float() for frame in points])
@@ -167,25 +166,10 @@ def _on_frame(mesh: Tensor, placed: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Sight:
+class _Sight(Outline):
     """The face in one frame: 203 landmarks (203, 2) in pixels, and the mesh on its crop (478, 3)."""
 
-    landmarks: Points
     mesh: Points
-
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        (x0, y0), (x1, y1) = self.landmarks.min(axis=0), self.landmarks.max(axis=0)
-        return float(x0), float(y0), float(x1), float(y1)
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        x0, y0, x1, y1 = self.box
-        return (x0 + x1) / 2, (y0 + y1) / 2
-
-    @property
-    def size(self) -> float:
-        return float(np.ptp(self.landmarks, axis=0).max())
 
 
 class _Search:
@@ -197,30 +181,22 @@ class _Search:
         self.options = options
         self.last: _Sight | None = None
         self.failure: FaceNotFoundError | None = None
-        self._scene: Points = np.zeros(0, np.float32)
-        self._look: Points = np.zeros(0, np.float32)
+        self.before = LastSight()
         self._lost = 0
 
     def step(self, picture: Picture) -> tuple[_Sight | None, bool]:
         """The face in the next frame, or None, and whether it jumped there."""
         scene = thumbnail(picture)
-        last = self.last
-        cut = last is not None and float((scene * self._scene).sum()) < CUT_CORRELATION
+        cut = self.before.is_cut(scene)
         sight = None if cut else self._follow(picture)
         sight = sight or self._find(picture, anywhere=cut)
         if sight is None:
             self._lost += 1
             return None, False
-        jumped = cut or (last is not None and _moved(sight, last) > REACH)
-        self.last, self._scene, self._lost = sight, scene, 0
-        self._look = pattern_in(picture, sight.box)
+        jumped = cut or (self.last is not None and distance(sight, self.last) > REACH)
+        self.last, self._lost = sight, 0
+        self.before.keep(scene, picture, sight.box)
         return sight, jumped
-
-    def looks_as_before(self, picture: Picture) -> bool:
-        """Whether a picture without the face looks as before where the face was last."""
-        if self.last is None:
-            return False
-        return float((pattern_in(picture, self.last.box) * self._look).sum()) > SAME_CORRELATION
 
     def _follow(self, picture: Picture) -> _Sight | None:
         if self.last is None or self._lost:
@@ -252,12 +228,7 @@ class _Search:
             return True
         resized = max(sight.size / self.last.size, self.last.size / max(sight.size, 1e-3))
         longer = REACH_GROWTH * self._lost
-        return _moved(sight, self.last) < REACH + longer and resized < RESIZE_LIMIT + longer
-
-
-def _moved(sight: _Sight, last: _Sight) -> float:
-    """How far a face moved, in face sizes."""
-    return math.dist(sight.centre, last.centre) / last.size
+        return distance(sight, self.last) < REACH + longer and resized < RESIZE_LIMIT + longer
 
 
 def _near(sight: _Sight, picture: Picture) -> FaceChoice:

@@ -39,19 +39,21 @@ TRIED = (
 )
 
 
-@dataclass(frozen=True)
-class Face:
-    """A face in a picture.
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom in pixels."""
 
-    landmarks: (478, 3) float32 pixels, z in the same unit; score: the mesh network's confidence that this
-    is a face, 0..1; box: (x0, y0, x1, y1) around the landmarks; size: the longer side of the box.
+
+@dataclass(frozen=True)
+class Outline:
+    """Where a face is.
+
+    landmarks: (n, 2 or more) float32 pixels; box: around them; size: its longer side.
     """
 
     landmarks: Points
-    score: float
 
     @property
-    def box(self) -> tuple[float, float, float, float]:
+    def box(self) -> Box:
         (x0, y0), (x1, y1) = self.landmarks[:, :2].min(0), self.landmarks[:, :2].max(0)
         return float(x0), float(y0), float(x1), float(y1)
 
@@ -64,6 +66,17 @@ class Face:
     def size(self) -> float:
         x0, y0, x1, y1 = self.box
         return max(x1 - x0, y1 - y0)
+
+
+@dataclass(frozen=True)
+class Face(Outline):
+    """A face in a picture.
+
+    landmarks: (478, 3) float32 pixels, z in the same unit; score: the mesh network's confidence that this
+    is a face, 0..1.
+    """
+
+    score: float
 
 
 class FaceFinder:

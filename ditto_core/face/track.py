@@ -26,7 +26,7 @@ from ..host import Host
 from ..options import FaceChoice
 from ..sequences import LazySequence
 from .crop import draw
-from .find import Face, FaceFinder, choose, nearest, no_face
+from .find import Box, Face, FaceFinder, Outline, choose, nearest, no_face
 from .mesh import landmark_region
 from .region import Picture, Points
 from .topology import COUNT
@@ -91,12 +91,12 @@ def track(
                 landmarks[done] = adjust(picture, face.landmarks) if adjust else face.landmarks
                 found[done] = True
                 jumps += [done] * jumped
-            elif not follower.looks_as_before(picture):
+            elif not follower.before.looks_alike(picture):
                 absent.append(done)
             done += 1
         host.progress("register", done, len(frames), _preview(batch[-1].numpy(), follower.last))
     if not found.any():
-        raise follower.failure or _no_face(len(frames), frames.shape)
+        raise follower.failure or no_face_in(frames)
     bridge(landmarks, found, jumps)
     for start, stop in zip([0, *jumps], [*jumps, len(frames)], strict=True):
         _smooth(landmarks[start:stop])
@@ -104,80 +104,27 @@ def track(
     return Tracked(torch.from_numpy(landmarks), bridged, tuple(jumps), tuple(absent))
 
 
-class _Follower:
-    """What is known of the face from the frames so far."""
+class LastSight:
+    """The scene in which a face was last seen, and what the picture looked like where it was."""
 
-    def __init__(self, finder: FaceFinder, choice: FaceChoice) -> None:
-        self.finder = finder
-        self.choice = choice
-        self.last: Face | None = None
-        self.failure: FaceNotFoundError | None = None  # why a frame with faces did not show the chosen one
-        self._scene: Points = np.zeros(0, np.float32)
+    def __init__(self) -> None:
+        self._scene: Points | None = None
         self._look: Points = np.zeros(0, np.float32)
-        self._lost = 0
+        self._box: Box = (0, 0, 0, 0)
 
-    def step(self, picture: Picture, index: int) -> tuple[Face | None, bool]:
-        """The face in the next frame, or None, and whether it jumped there."""
-        scene = thumbnail(picture)
-        cut = self.last is not None and float((scene * self._scene).sum()) < CUT_CORRELATION
-        if self.last is None:
-            face = self._first(picture, index)
-        elif cut:
-            face = _nearest(self.finder.find_all(picture, thorough=False), self.last)
-        else:
-            face = self._next(picture, self.last)
-        if not face:
-            self._lost += 1
-            return None, False
-        jumped = cut or (self.last is not None and _distance(face, self.last) > REACH)
-        self.last, self._scene, self._lost = face, scene, 0
-        self._look = pattern_in(picture, face.box)
-        return face, jumped
+    def keep(self, scene: Points, picture: Picture, box: Box) -> None:
+        """Remember a picture, its `thumbnail` and the face's box in it."""
+        self._scene, self._look, self._box = scene, _pattern_in(picture, box), box
 
-    def looks_as_before(self, picture: Picture) -> bool:
-        """Whether a picture without the face looks as before where the face was last."""
-        if self.last is None:
+    def is_cut(self, scene: Points) -> bool:
+        """Whether a picture with this `thumbnail` shows another scene."""
+        return self._scene is not None and float((scene * self._scene).sum()) < CUT_CORRELATION
+
+    def looks_alike(self, picture: Picture) -> bool:
+        """Whether a picture without the face looks as before where the face was."""
+        if self._scene is None:
             return False
-        return float((pattern_in(picture, self.last.box) * self._look).sum()) > SAME_CORRELATION
-
-    def _first(self, picture: Picture, index: int) -> Face | None:
-        faces = self.finder.find_all(picture, thorough=index % THOROUGH_EVERY == 0)
-        try:
-            return choose(faces, self.choice, picture.shape[1], picture.shape[0]) if faces else None
-        except FaceNotFoundError as error:
-            self.failure = error  # a later frame may show more faces
-            return None
-
-    def _next(self, picture: Picture, last: Face) -> Face | None:
-        expected = self.finder.place(picture, landmark_region(last.landmarks))
-        if expected and _distance(expected, last) > SETTLED:
-            expected = self.finder.place(picture, landmark_region(expected.landmarks))
-        if expected and self._within_reach(expected, last):
-            return expected
-        close = [face for face in self.finder.near(picture, last) if self._within_reach(face, last)]
-        anywhere = close or self.finder.find_all(picture, thorough=False)
-        return _nearest([face for face in anywhere if self._within_reach(face, last)], last)
-
-    def _within_reach(self, face: Face, last: Face) -> bool:
-        resized = max(face.size / last.size, last.size / face.size)
-        return _distance(face, last) < REACH + REACH_GROWTH * self._lost and resized < RESIZE_LIMIT
-
-
-def _distance(face: Face, last: Face) -> float:
-    """How far a face moved, in face sizes."""
-    return math.dist(face.centre, last.centre) / last.size
-
-
-def _nearest(faces: list[Face], last: Face) -> Face | None:
-    return nearest(faces, *last.centre) if faces else None
-
-
-def pattern_in(picture: Picture, box: tuple[float, float, float, float]) -> Points:
-    """The thumbnail of the part of the picture in a box (x0, y0, x1, y1), at least one pixel."""
-    height, width = picture.shape[:2]
-    x0, y0, x1, y1 = (round(side) for side in box)
-    left, top = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)
-    return thumbnail(picture[top : max(y1, top + 1), left : max(x1, left + 1)])
+        return float((_pattern_in(picture, self._box) * self._look).sum()) > SAME_CORRELATION
 
 
 def thumbnail(picture: Picture) -> Points:
@@ -190,6 +137,75 @@ def thumbnail(picture: Picture) -> Points:
     return pattern / max(float(np.linalg.norm(pattern)), 1e-3)
 
 
+def _pattern_in(picture: Picture, box: Box) -> Points:
+    """The thumbnail of the part of the picture in a box, at least one pixel."""
+    height, width = picture.shape[:2]
+    x0, y0, x1, y1 = (round(side) for side in box)
+    left, top = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)
+    return thumbnail(picture[top : max(y1, top + 1), left : max(x1, left + 1)])
+
+
+class _Follower:
+    """What is known of the face from the frames so far."""
+
+    def __init__(self, finder: FaceFinder, choice: FaceChoice) -> None:
+        self.finder = finder
+        self.choice = choice
+        self.last: Face | None = None
+        self.failure: FaceNotFoundError | None = None  # why a frame with faces did not show the chosen one
+        self.before = LastSight()
+        self._lost = 0
+
+    def step(self, picture: Picture, index: int) -> tuple[Face | None, bool]:
+        """The face in the next frame, or None, and whether it jumped there."""
+        scene = thumbnail(picture)
+        cut = self.before.is_cut(scene)
+        if self.last is None:
+            face = self._first(picture, index)
+        elif cut:
+            face = _nearest(self.finder.find_all(picture, thorough=False), self.last)
+        else:
+            face = self._next(picture, self.last)
+        if not face:
+            self._lost += 1
+            return None, False
+        jumped = cut or (self.last is not None and distance(face, self.last) > REACH)
+        self.last, self._lost = face, 0
+        self.before.keep(scene, picture, face.box)
+        return face, jumped
+
+    def _first(self, picture: Picture, index: int) -> Face | None:
+        faces = self.finder.find_all(picture, thorough=index % THOROUGH_EVERY == 0)
+        try:
+            return choose(faces, self.choice, picture.shape[1], picture.shape[0]) if faces else None
+        except FaceNotFoundError as error:
+            self.failure = error  # a later frame may show more faces
+            return None
+
+    def _next(self, picture: Picture, last: Face) -> Face | None:
+        expected = self.finder.place(picture, landmark_region(last.landmarks))
+        if expected and distance(expected, last) > SETTLED:
+            expected = self.finder.place(picture, landmark_region(expected.landmarks))
+        if expected and self._within_reach(expected, last):
+            return expected
+        close = [face for face in self.finder.near(picture, last) if self._within_reach(face, last)]
+        anywhere = close or self.finder.find_all(picture, thorough=False)
+        return _nearest([face for face in anywhere if self._within_reach(face, last)], last)
+
+    def _within_reach(self, face: Face, last: Face) -> bool:
+        resized = max(face.size / last.size, last.size / face.size)
+        return distance(face, last) < REACH + REACH_GROWTH * self._lost and resized < RESIZE_LIMIT
+
+
+def distance(face: Outline, last: Outline) -> float:
+    """How far a face moved, in face sizes."""
+    return math.dist(face.centre, last.centre) / last.size
+
+
+def _nearest(faces: list[Face], last: Face) -> Face | None:
+    return nearest(faces, *last.centre) if faces else None
+
+
 def _preview(picture: Picture, face: Face | None) -> Tensor:
     """A small copy of the newest frame with the landmarks that were found last."""
     height, width = picture.shape[:2]
@@ -199,9 +215,10 @@ def _preview(picture: Picture, face: Face | None) -> Tensor:
     return torch.from_numpy(draw(small, face.landmarks[:, :2] * scale) if face else small)
 
 
-def _no_face(count: int, shape: tuple[int, ...]) -> FaceNotFoundError:
-    where = "the picture" if count == 1 else f"any of the {count} frames"
-    return no_face(where, shape[1], shape[0])
+def no_face_in(frames: LazySequence) -> FaceNotFoundError:
+    """The error for frames (S, H, W, 3) none of which shows a face."""
+    where = "the picture" if len(frames) == 1 else f"any of the {len(frames)} frames"
+    return no_face(where, frames.shape[1], frames.shape[0])
 
 
 def bridge(values: Points, found: NDArray[np.bool_], jumps: Sequence[int]) -> None:
