@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .errors import InputError
+from .host import check_range
 
 FaceRule = Literal["largest", "from left", "nearest"]
 FaceNetworks = Literal["auto", "official", "built-in"]
@@ -89,8 +90,7 @@ class AvatarOptions:
             raise InputError(f"max_size is {self.max_size}; it must be at least 64 pixels.")
         if self.template_n_frames < -1 or self.template_n_frames == 0:
             raise InputError("template_n_frames must be -1 (all frames) or at least 1.")
-        if not 1.0 <= self.crop_scale <= 5.0:
-            raise InputError(f"crop_scale is {self.crop_scale}; it must be between 1 and 5.")
+        check_range("crop_scale", self.crop_scale, 1, 5)
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,7 @@ class MotionOptions:
         for seconds in self.blink_times or ():
             if not 0 <= seconds < math.inf:
                 raise InputError(f"A blink is to begin at {seconds} seconds; it must be 0 or later.")
-        if not 1 <= self.sampling_timesteps <= 1000:
-            raise InputError(
-                f"sampling_timesteps is {self.sampling_timesteps}; it must be between 1 and 1000."
-            )
+        check_range("sampling_timesteps", self.sampling_timesteps, 1, 1000)
 
 
 @dataclass(frozen=True)
@@ -165,9 +162,8 @@ class StitchOptions:
     amplitude_of: Literal["degrees", "logits"] = "degrees"
 
     def __post_init__(self) -> None:
-        for name, value in (("mouth_amount", self.mouth_amount), ("head_amount", self.head_amount)):
-            if not 0.0 <= value <= 2.0:
-                raise InputError(f"{name} is {value}; it must be between 0 and 2.")
+        check_range("mouth_amount", self.mouth_amount, 0, 2)
+        check_range("head_amount", self.head_amount, 0, 2)
 
 
 @dataclass(frozen=True)
@@ -190,12 +186,10 @@ class BlendOptions:
             raise InputError(f"There is no blend mode {self.mode!r}; use one of {', '.join(BLEND_MODES)}.")
         if self.mode == "custom" and self.alpha is None:
             raise InputError("The blend mode custom needs an alpha between 0 and 1.")
-        if self.alpha is not None and not 0.0 <= self.alpha <= 1.0:
-            raise InputError(f"The blend alpha is {self.alpha}; it must be between 0 and 1.")
-        if not 0.0 <= self.amount <= 1.0:
-            raise InputError(f"The blend amount is {self.amount}; it must be between 0 and 1.")
-        if not 0.0 <= self.feather <= 0.5:
-            raise InputError(f"The feather is {self.feather}; it must be between 0 and 0.5.")
+        if self.alpha is not None:
+            check_range("The blend alpha", self.alpha, 0, 1)
+        check_range("The blend amount", self.amount, 0, 1)
+        check_range("The feather", self.feather, 0, 0.5)
 
 
 def _seed(value: SupportsIndex) -> int:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
+from ..host import check_range
 from .networks.lmdm import FRAMES, LMDM, MOTION, Context
 
 TRAINING_STEPS = 1000
@@ -63,8 +64,7 @@ BETAS = cosine_betas()
 
 def sampling_steps(count: int) -> Steps:
     """`count` steps evenly over the training's, from the noisiest down, with eta = 1."""
-    if not 1 <= count <= TRAINING_STEPS:
-        raise InputError(f"sampling_timesteps is {count}; it must be between 1 and {TRAINING_STEPS}.")
+    check_range("sampling_timesteps", count, 1, TRAINING_STEPS)
     times = torch.linspace(-1, TRAINING_STEPS - 1, count + 1).long().flip(0)
     here, there = BETAS.left[times[:-2]], BETAS.left[times[1:-1]]
     sigma = ((1 - here / there) * (1 - there) / (1 - here)).sqrt()

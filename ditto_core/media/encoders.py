@@ -8,6 +8,7 @@ import av
 from av.codec.codec import UnknownCodecError
 
 from ..errors import InputError
+from ..host import check_range
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 """Speed of encoding against size of the file, in x264's words."""
@@ -53,8 +54,7 @@ class VideoOptions:
                 raise InputError(f"{name} is {value!r}; choose one of {', '.join(known)}.")
         if not 0 <= self.crf <= _LARGEST_CRF:
             raise InputError(f"crf is {self.crf}; it must be between 0 (best) and {_LARGEST_CRF}.")
-        if not 32_000 <= self.audio_bitrate <= 512_000:
-            raise InputError(f"audio_bitrate is {self.audio_bitrate}; it must be between 32000 and 512000.")
+        check_range("audio_bitrate", self.audio_bitrate, 32_000, 512_000)
 
 
 @dataclass(frozen=True)
