@@ -23,19 +23,13 @@ from torch import Tensor
 
 from ..errors import InputError, ModelError
 from ..models.checkpoints import holds_weights, read_checkpoint
-from ..models.execution import PrecisionChoice
+from ..models.execution import DTYPES, PrecisionChoice
 from .superres_plan import FACE_SIDE
 
 Kind = Literal["GFPGAN", "CodeFormer", "RestoreFormer", "upscaler"]
 
 TILE, TILE_MARGIN = 256, 16
 """An upscaler sees squares of this many pixels, and around each so many more of which nothing is kept."""
-
-DTYPES: dict[PrecisionChoice, torch.dtype] = {
-    "fp32": torch.float32,
-    "fp16": torch.float16,
-    "bf16": torch.bfloat16,
-}
 
 
 class Restorer:

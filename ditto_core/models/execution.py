@@ -24,7 +24,7 @@ TENSOR_CORES = (7, 0)
 BFLOAT16_UNITS = (8, 0)
 """The compute capability from which bfloat16 is computed by the GPU itself: Ampere and later."""
 
-_DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def _check_cuda(device: torch.device) -> None:
 
 def precision_name(dtype: torch.dtype) -> str:
     """What users call it: fp32, fp16 or bf16."""
-    return next(name for name, known in _DTYPES.items() if known == dtype)
+    return next(name for name, known in DTYPES.items() if known == dtype)
 
 
 def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
@@ -99,7 +99,7 @@ def choose_dtype(precision: str, device: torch.device) -> torch.dtype:
     if precision == AUTO:
         fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= TENSOR_CORES
         return torch.float16 if fast else torch.float32
-    dtype = _DTYPES[precision]
+    dtype = DTYPES[precision]
     if dtype == torch.float32 or (device.type == "cpu" and dtype == torch.bfloat16):
         return dtype
     if device.type == "cpu":
