@@ -7,14 +7,14 @@ own options hold until a control says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from torch import Tensor
 
 from ..control_info import frame_entries
-from ..options import AvatarOptions, MotionOptions, StitchOptions
+from ..options import AvatarOptions, FrameControl, MotionOptions, StitchOptions
 from .curve import Clip
 
 
@@ -57,10 +57,16 @@ class Controls:
         return options
 
 
-def in_frames(options: StitchOptions, values: Mapping[str, Tensor]) -> StitchOptions:
-    """The options with a value or row of each key for every frame from 0 on, added to their `ctrl_info`."""
+def in_frames(options: StitchOptions, entries: Iterable[tuple[int, FrameControl]]) -> StitchOptions:
+    """The options with these (frame number, control) laid over their `ctrl_info`, key by key."""
     info = {frame: dict(entry) for frame, entry in frame_entries(options.ctrl_info)}
+    for frame, entry in entries:
+        info.setdefault(frame, {}).update(entry)
+    return replace(options, ctrl_info=info)
+
+
+def by_frame(values: Mapping[str, Tensor]) -> Iterator[tuple[int, FrameControl]]:
+    """A value or row of each key for every frame from 0 on, for `in_frames`."""
     for key, column in values.items():
         for frame, value in enumerate(cast("list[Any]", column.tolist())):
-            info.setdefault(frame, {})[key] = value
-    return replace(options, ctrl_info=info)
+            yield frame, {key: value}

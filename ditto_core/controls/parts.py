@@ -14,7 +14,7 @@ from ..ditto.emotion import emotion_schedule, emotion_table, emotion_vector
 from ..ditto.stitch import gaze_correction
 from ..errors import InputError
 from ..options import ControlInfo, EmotionLabel, FadeTarget, MotionOptions, StitchOptions
-from .control import Control, in_frames
+from .control import Control, by_frame, in_frames
 from .curve import Clip, Curve, Moment
 
 EMOTION_RATE = Fraction(25)
@@ -120,7 +120,8 @@ class HeadPose(Control):
             "alpha_yaw": self.yaw_amount,
             "alpha_roll": self.roll_amount,
         }
-        return in_frames(options, {key: curve.values(clip) for key, curve in curves.items() if curve})
+        values = {key: curve.values(clip) for key, curve in curves.items() if curve}
+        return in_frames(options, by_frame(values))
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ class Expression(Control):
             options = replace(options, mouth_amount=self.amount)
         if self.gate is None:
             return options
-        return in_frames(options, {"vad_alpha": self.gate.values(clip).clamp(0, 1)})
+        return in_frames(options, by_frame({"vad_alpha": self.gate.values(clip).clamp(0, 1)}))
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ class Eyes(Control):
             return options
         still = Curve(((BEGIN, 0.0),))
         looks = [(curve or still).values(clip) for curve in (self.gaze_x, self.gaze_y)]
-        return in_frames(options, {"delta_exp": gaze_correction(torch.stack(looks, dim=1))})
+        return in_frames(options, by_frame({"delta_exp": gaze_correction(torch.stack(looks, dim=1))}))
 
 
 @dataclass(frozen=True)
@@ -196,7 +197,4 @@ class SingleFrames(Control):
             raise InputError("ctrl_info names a frame before 0; frames count from 0.")
 
     def stitch(self, options: StitchOptions, clip: Clip) -> StitchOptions:  # noqa: ARG002
-        info = {frame: dict(entry) for frame, entry in frame_entries(options.ctrl_info)}
-        for frame, entry in frame_entries(self.info):
-            info.setdefault(frame, {}).update(entry)
-        return replace(options, ctrl_info=info)
+        return in_frames(options, frame_entries(self.info))
