@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.command_line import refusal, talk
+from helpers.command_line import listen_to_talk, refusal, talk
 
 from ditto_core import cli, flag_values, flags
 from ditto_core.__main__ import main
@@ -23,15 +23,7 @@ from ditto_core.talking_head import TalkOptions
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What `talk` was asked to do, instead of doing it."""
-    call: dict[str, Any] = {}
-
-    def remember(source: Path, audio: Path, output: Path, **more: Any) -> Path:
-        call.update(more, source=source, audio=audio, output=output)
-        return output
-
-    monkeypatch.setattr(cli, "talk", remember)
-    return call
+    return listen_to_talk(monkeypatch, cli)
 
 
 def test_without_flags_the_options_are_the_defaults(asked: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.command_line import listen_to_talk
 from helpers.ditto_release import use_small_networks, write_release
 from helpers.people import SECONDS, face, frames_in, write_clip, write_speech
 
@@ -79,15 +80,7 @@ DOCUMENTED: dict[str, dict[str, str]] = {
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What `talk` was asked to do, instead of doing it."""
-    call: dict[str, Any] = {}
-
-    def remember(source: Path, audio: Path, output: Path, **more: Any) -> Path:
-        call.update(more, source=source, audio=audio, output=output)
-        return output
-
-    monkeypatch.setattr(cli, "talk", remember)
-    return call
+    return listen_to_talk(monkeypatch, cli)
 
 
 def command(script: str, flags: str = "") -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -21,3 +23,15 @@ def refusal(capfd: pytest.CaptureFixture[str]) -> str:
     assert line.startswith("ditto")
     assert "error: " in line
     return line
+
+
+def listen_to_talk(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> dict[str, Any]:
+    """What the module asks `talk` to do, instead of doing it."""
+    call: dict[str, Any] = {}
+
+    def remember(source: Path, audio: Path, output: Path, **more: Any) -> Path:
+        call.update(more, source=source, audio=audio, output=output)
+        return output
+
+    monkeypatch.setattr(module, "talk", remember)
+    return call
