@@ -83,10 +83,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")  # a console may lack a path's letters
     try:
         arguments = _parser().parse_args(argv)
-        logging.basicConfig(
-            force=True, format=logging.BASIC_FORMAT if arguments.verbose else "ditto: %(message)s"
-        )
-        logging.getLogger(__package__).setLevel(logging.DEBUG if arguments.verbose else logging.WARNING)
+        _set_up_logging(arguments.verbose)
         return arguments.command(arguments)
     except SystemExit as leave:  # argparse has said why
         return int(leave.code or DONE)
@@ -99,6 +96,14 @@ def run(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback unless asked for
         told = f"{type(error).__name__}: {error} (this is a defect of the pack; -v shows where)"
         return _fail(error, told, INTERNAL_ERROR)
+
+
+def _set_up_logging(verbose: bool) -> None:
+    """Users get what the pack itself warns of, in its name; with -v everything, as developers want it."""
+    logging.basicConfig(force=True, format=logging.BASIC_FORMAT if verbose else "ditto: %(message)s")
+    logging.getLogger(__package__).setLevel(logging.DEBUG if verbose else logging.WARNING)
+    # FFmpeg's own messages come as "libav" once a library such as torchvision has asked for them.
+    logging.getLogger("libav").setLevel(logging.DEBUG if verbose else logging.CRITICAL)
 
 
 def _fail(error: Exception, told: str, code: int) -> int:

@@ -204,6 +204,18 @@ def test_a_source_that_cannot_be_used_is_refused(
     assert contents(folder) == []
 
 
+def test_what_ffmpeg_says_itself_is_not_shown(
+    speech: Path, tmp_path: Path, folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = av.logging.get_level()
+    av.logging.set_level(av.logging.ERROR)  # as torchvision does
+    try:
+        assert talk(cut_mp4(tmp_path), speech, folder / "out.mp4", "-q") == 2
+    finally:
+        av.logging.set_level(before)
+    refusal(capfd)
+
+
 BAD_SOUNDS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing": (lambda folder: folder / "missing.wav", "missing.wav"),
     "silent video": (lambda folder: write_clip(folder / "clip.mp4"), "no sound"),
