@@ -24,6 +24,7 @@ from torch import Tensor
 from ..errors import InputError, ModelError
 from ..models.checkpoints import holds_weights, read_checkpoint
 from ..models.execution import DTYPES, PrecisionChoice
+from ..models.runners import InFile
 from .superres_plan import FACE_SIDE
 
 Kind = Literal["GFPGAN", "CodeFormer", "RestoreFormer", "upscaler"]
@@ -32,7 +33,7 @@ TILE, TILE_MARGIN = 256, 16
 """An upscaler sees squares of this many pixels, and around each so many more of which nothing is kept."""
 
 
-class Restorer:
+class Restorer(InFile):
     """One network and its file. It loads on its first use and again after `release`."""
 
     def __init__(
@@ -51,14 +52,6 @@ class Restorer:
         self._network: Any = self._load()
         self.kind: Kind = _kind(self._network)
         self.scale: int = 1 if self.kind != "upscaler" else self._network.scale
-
-    @property
-    def name(self) -> str:
-        return self.path.stem
-
-    @property
-    def nbytes(self) -> int:
-        return self.path.stat().st_size if self.path.is_file() else 0
 
     @property
     def network(self) -> Any:

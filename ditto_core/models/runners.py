@@ -70,6 +70,20 @@ class Runner(Protocol):
     def release(self) -> None: ...
 
 
+class InFile:
+    """A network in a file: its name, and its size until something better is known."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    @property
+    def nbytes(self) -> int:
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+
 def in_batches_of(
     count: int, run: Callable[[dict[str, Tensor]], dict[str, Tensor]], inputs: dict[str, Tensor]
 ) -> dict[str, Tensor]:
@@ -87,7 +101,7 @@ def in_batches_of(
     return {name: torch.cat([part[name] for part in parts])[:total] for name in parts[0]}
 
 
-class OnnxRunner:
+class OnnxRunner(InFile):
     """A network in an ONNX file, on the CPU or where one of ONNX Runtime's providers runs it."""
 
     def __init__(
@@ -110,14 +124,6 @@ class OnnxRunner:
         self._lock = threading.Lock()
         # A session on DirectML must not be run by two threads at once.
         self._turn = threading.Lock() if DIRECTML_PROVIDER in providers else nullcontext()
-
-    @property
-    def name(self) -> str:
-        return self.path.stem
-
-    @property
-    def nbytes(self) -> int:
-        return self.path.stat().st_size if self.path.is_file() else 0
 
     @property
     def inputs(self) -> tuple[str, ...]:

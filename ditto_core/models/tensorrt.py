@@ -16,7 +16,7 @@ from torch import Tensor
 from ..errors import ModelError
 from ..host import Host
 from .inventory import remedy
-from .runners import in_batches_of
+from .runners import InFile, in_batches_of
 from .tensorrt_build import HOW_TO_BUILD, refresh_engine
 from .tensorrt_files import import_tensorrt
 
@@ -54,7 +54,7 @@ class _Loaded:
     most: int
 
 
-class TensorRTRunner:
+class TensorRTRunner(InFile):
     """A `Runner` of a TensorRT engine.
 
     source: the ONNX file it is built from, to build it again when it does not fit this machine; without, that
@@ -67,14 +67,6 @@ class TensorRTRunner:
         self._source = source
         self._loaded: _Loaded | None = None
         self._lock = threading.RLock()
-
-    @property
-    def name(self) -> str:
-        return self.path.stem
-
-    @property
-    def nbytes(self) -> int:
-        return self.path.stat().st_size if self.path.is_file() else 0
 
     @property
     def inputs(self) -> tuple[str, ...]:

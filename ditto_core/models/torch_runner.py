@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoints import fill, read_weights
-from .runners import as_float32
+from .runners import InFile, as_float32
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
-class TorchRunner(Generic[Module]):
+class TorchRunner(InFile, Generic[Module]):
     """A network and its checkpoint. It loads on its first use and again after `release`."""
 
     def __init__(
@@ -53,12 +53,8 @@ class TorchRunner(Generic[Module]):
         self._lock = threading.Lock()
 
     @property
-    def name(self) -> str:
-        return self.path.stem
-
-    @property
     def nbytes(self) -> int:
-        return self._held or (self.path.stat().st_size if self.path.is_file() else 0)
+        return self._held or super().nbytes
 
     @property
     def inputs(self) -> tuple[str, ...]:
