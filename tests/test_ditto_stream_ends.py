@@ -13,13 +13,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.ditto_release import use_small_networks, write_release
-from helpers.ditto_stream import QUICK, SHORT, drawn_stages, recording, sound, whole
+from helpers.ditto_stream import (
+    QUICK,
+    SHORT,
+    drawn_stages,
+    recording,
+    small_engine,
+    sound,
+    threads_end,
+    whole,
+)
 from helpers.people import face
 from torch import Tensor
 
 from ditto_core.ditto.avatar import DittoAvatar
-from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.streaming import StreamingSession
 from ditto_core.engines import load_engine
@@ -31,10 +38,8 @@ from ditto_core.options import AvatarOptions, StitchOptions
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DittoEngine]:
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_networks(patch)
-        folder = write_release(tmp_path_factory.mktemp("release"))
-        yield DittoEngine(find_checkpoints([folder]), torch.device("cpu"))
+    with small_engine(tmp_path_factory.mktemp("release")) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +49,8 @@ def person(engine: DittoEngine) -> DittoAvatar:
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    left = [thread.name for thread in threading.enumerate() if thread not in before and thread.is_alive()]
-    assert left == []
+    with threads_end():
+        yield
 
 
 class Slow:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,8 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers.ditto_release import use_small_networks, write_release
-from helpers.ditto_stream import QUICK, SHORT, drawn_stages, recording, sound, whole
+from helpers.ditto_stream import (
+    QUICK,
+    SHORT,
+    drawn_stages,
+    recording,
+    small_engine,
+    sound,
+    threads_end,
+    whole,
+)
 from helpers.people import face
 from helpers.seeded_weights import seeded_input
 from hypothesis import given, settings
@@ -23,7 +30,6 @@ from torch import Tensor
 from ditto_core.blend.put_back import put_back
 from ditto_core.data import Audio
 from ditto_core.ditto.avatar import DittoAvatar
-from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.draw import CHANNELS, FPS, DittoMotion, blink_offsets, draw_motion, stream_motion
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.online import animate_online
@@ -37,10 +43,8 @@ from ditto_core.options import AvatarOptions, BlendOptions, MotionOptions, Stitc
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DittoEngine]:
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_networks(patch)
-        folder = write_release(tmp_path_factory.mktemp("release"))
-        yield DittoEngine(find_checkpoints([folder]), torch.device("cpu"))
+    with small_engine(tmp_path_factory.mktemp("release")) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +60,8 @@ def filmed(engine: DittoEngine) -> DittoAvatar:
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left() -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    left = [thread.name for thread in threading.enumerate() if thread not in before and thread.is_alive()]
-    assert left == []
+    with threads_end():
+        yield
 
 
 # Sync

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.ditto_release import use_small_networks, write_release
+from helpers.ditto_stream import threads_end
 from helpers.people import face, frames_in
 
 from ditto_core.data import Audio
@@ -45,11 +45,9 @@ def portrait(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def no_thread_is_left(stream: StreamSDK) -> Iterator[None]:
-    before = set(threading.enumerate())
-    yield
-    stream._give_up()
-    left = [thread.name for thread in threading.enumerate() if thread not in before and thread.is_alive()]
-    assert left == []
+    with threads_end():
+        yield
+        stream._give_up()
 
 
 def speech(frames: float) -> np.ndarray:
