@@ -4,7 +4,7 @@
 
 A maintainer's tool: besides the pack it needs `onnx` and Debian's espeak-ng, flite and wamerican. It says
 random texts (kept in --cache), makes every recording harder in several ways, trains on one or two cores
-in some minutes, and prints the accuracy on utterances, voices and languages the network has not heard.
+in less than an hour, and prints the accuracy on utterances, voices and languages the network has not heard.
 """
 
 from __future__ import annotations
