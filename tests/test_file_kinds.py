@@ -26,11 +26,19 @@ def written(path: Path, kind: str) -> Path:
         graph = helper.make_graph([helper.make_node("Neg", ["a"], ["b"])], "negate", value[:1], value[1:])
         save(helper.make_model(graph), str(path), format="protobuf")
     else:
-        path.write_bytes({"a TensorRT engine": b"ftrt\0\0", "a web page": b"<!doctype html>"}[kind])
+        beginnings = {
+            "a TensorRT engine": b"ftrt\0\0",
+            "a web page": b"<!doctype html>",
+            "a Git LFS pointer": b"version https://git-lfs.github.com/spec/v1\n",
+        }
+        path.write_bytes(beginnings[kind])
     return path
 
 
-KINDS = ("a PyTorch checkpoint", "a .safetensors file", "an ONNX network", "a TensorRT engine", "a web page")
+KINDS = (
+    *("a PyTorch checkpoint", "a .safetensors file", "an ONNX network", "a TensorRT engine", "a web page"),
+    "a Git LFS pointer",
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
