@@ -26,7 +26,7 @@ from torch import Tensor
 from benchmarks.ditto_ways import Ours, Published
 from ditto_core.blend.composite import composite
 from ditto_core.blend.masks import feathered_mask
-from ditto_core.ditto.controls import Controls
+from ditto_core.ditto.controls import ControlRows
 from ditto_core.ditto.motion import from_vectors, to_vectors
 from ditto_core.ditto.sampler import start_noise, step_noise
 from ditto_core.ditto.stitch import MotionStitcher, StitchRules
@@ -124,7 +124,7 @@ def clip(way: Published, given: Inputs) -> Tensor:
     window = way.window(given.cond, to_vectors(face)[:1].to(way.device), given.noise, given.start)
     motion = from_vectors(window[0, : given.count].cpu())
     stitch = MotionStitcher(face, StitchRules(), way.stitch)
-    source, driving = stitch(motion, torch.arange(given.count), Controls.none(given.count))
+    source, driving = stitch(motion, torch.arange(given.count), ControlRows.none(given.count))
     mask = feathered_mask(512, 512)
     finished: list[NDArray[np.uint8]] = []
     for start in range(0, given.count, way.batch):

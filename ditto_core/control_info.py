@@ -23,7 +23,7 @@ PER_FRAME = (
     *(f"alpha_{angle}" for angle in ANGLES),
     "delta_exp",
 )
-"""What can be changed in a frame; shapes and units are those of `ditto.controls.Controls`."""
+"""What can be changed in a frame; shapes and units are those of `ditto.controls.ControlRows`."""
 
 
 def frame_entries(info: ControlInfo) -> Iterator[tuple[int, FrameControl]]:

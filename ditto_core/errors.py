@@ -1,4 +1,4 @@
-"""The errors of the pack: each says what happened and what the user can do about it."""
+"""The errors of the pack: each says what happened and what the user can do. And the commonest check."""
 
 from __future__ import annotations
 
@@ -33,3 +33,9 @@ class DownloadError(ModelError):
 
 class Interrupted(DittoError):
     """The user stopped the work; nothing is left half done."""
+
+
+def check_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise an `InputError` unless low <= value <= high."""
+    if not low <= value <= high:
+        raise InputError(f"{name} is {value}; it must be between {low} and {high}.")

@@ -11,8 +11,6 @@ from typing import Protocol
 
 import torch
 
-from .errors import InputError
-
 
 class Releasable(Protocol):
     """A loaded model that can give its memory back and load itself again on its next use."""
@@ -66,9 +64,3 @@ class Host:
 
     def manage(self, model: Releasable) -> None:
         """Hand a loaded model to the host, which may call its `release` when memory is short."""
-
-
-def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raise an `InputError` unless low <= value <= high."""
-    if not low <= value <= high:
-        raise InputError(f"{name} is {value}; it must be between {low} and {high}.")

@@ -15,8 +15,7 @@ from typing import Any, Literal, SupportsIndex, TypeAlias, get_args
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .errors import InputError
-from .host import check_range
+from .errors import InputError, check_range
 
 FaceRule = Literal["largest", "from left", "nearest"]
 FaceNetworks = Literal["auto", "official", "built-in"]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ditto_core.blend.composite import composite
 from ditto_core.blend.masks import feathered_mask
 from ditto_core.ditto.condition import Character, Conditioner, eye_attributes
-from ditto_core.ditto.controls import Controls
+from ditto_core.ditto.controls import ControlRows
 from ditto_core.ditto.emotion import emotion_table
 from ditto_core.ditto.motion import WIDTHS, FaceInfo, clip, from_vectors, to_vectors
 from ditto_core.ditto.networks import create
@@ -66,7 +66,7 @@ def test_the_whole_offline_path():
 
     stitcher = MotionStitcher(face, StitchRules(), network("stitch_network"))
     index = torch.zeros(90, dtype=torch.int64)
-    x_s, x_d = stitcher(from_vectors(motion), index, Controls.none(90))
+    x_s, x_d = stitcher(from_vectors(motion), index, ControlRows.none(90))
     volume = network("appearance_extractor")(image)
     assert_within(volume[:, ::4, ::4, ::8, ::8], RECORDED["out.f_s"], 5e-4)
 

@@ -13,7 +13,7 @@ from helpers.seeded_weights import fill_
 from torch import Tensor
 
 from ditto_core.ditto.blinks import blink_rows, blink_starts, blinks_at, blinks_at_rate
-from ditto_core.ditto.controls import Controls, fade_alphas, read_controls
+from ditto_core.ditto.controls import ControlRows, fade_alphas, read_controls
 from ditto_core.ditto.motion import WIDTHS, FaceInfo, MotionInfo, degrees
 from ditto_core.ditto.networks.stitch_network import StitchNetwork
 from ditto_core.ditto.stitch import (
@@ -62,7 +62,7 @@ def stitcher(case: dict[str, Any]) -> MotionStitcher:
     return MotionStitcher(source(), rules, network if setup.get("flag_stitching", True) else None, reference)
 
 
-def controls(case: dict[str, Any]) -> Controls:
+def controls(case: dict[str, Any]) -> ControlRows:
     setup = case.get("setup", {})
     frames = [dict(frame) for frame in case.get("ctrl", [])]
     for frame in frames:
@@ -122,7 +122,7 @@ def plain(**rules: Any) -> MotionStitcher:
     return MotionStitcher(source(), StitchRules(relative=False, drive_eye=False, **rules))
 
 
-def with_control(**entry: Any) -> Controls:
+def with_control(**entry: Any) -> ControlRows:
     return read_controls([entry] * 4, 4)
 
 

@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from ..data import Frames, RenderedRegion
-from ..errors import InputError
-from ..host import check_range
+from ..errors import InputError, check_range
 from ..models.execution import PRECISIONS, PrecisionChoice
 
 Method = Literal["none", "GFPGAN", "CodeFormer", "both", "RestoreFormer", "model"]

@@ -19,8 +19,8 @@ KEYS = tuple(WIDTHS)
 
 
 @dataclass(frozen=True)
-class Controls:
-    """What is changed in each of N frames; `Controls.none` changes nothing.
+class ControlRows:
+    """What is changed in each of N frames; `ControlRows.none` changes nothing.
 
     fade (N,): 1 the driven motion .. 0 the motion it fades to; fade_keys (N, 6): which parts of `KEYS` fade.
     vad (N,): 1 the driven expression .. 0 the source's. offset (N, 3): degrees added to pitch, yaw, roll;
@@ -35,7 +35,7 @@ class Controls:
     exp: Tensor
 
     @classmethod
-    def none(cls, count: int) -> Controls:
+    def none(cls, count: int) -> ControlRows:
         """No change of `count` frames."""
         return cls(
             fade=torch.ones(count),
@@ -49,9 +49,9 @@ class Controls:
     def __len__(self) -> int:
         return len(self.fade)
 
-    def take(self, rows: Tensor | slice) -> Controls:
+    def take(self, rows: Tensor | slice) -> ControlRows:
         """The controls of some of the frames."""
-        return Controls(**{part.name: getattr(self, part.name)[rows] for part in fields(self)})
+        return ControlRows(**{part.name: getattr(self, part.name)[rows] for part in fields(self)})
 
 
 def fade_alphas(count: int, fade_in: int, fade_out: int) -> Tensor:
@@ -78,7 +78,7 @@ def read_controls(
     fade_out_keys: Sequence[str] | None = ("exp",),
     fade_in: int = -1,
     fade_out: int = -1,
-) -> Controls:
+) -> ControlRows:
     """`ctrl_info` as one row for each of `count` frames.
 
     info: frame number -> control, or a list of controls from frame 0 on; entries beyond the clip are
@@ -86,7 +86,7 @@ def read_controls(
     fade unless a frame names its own, None for all. fade_in, fade_out: as in `fade_alphas`; their frames
     override a control's fade.
     """
-    controls = Controls.none(count)
+    controls = ControlRows.none(count)
     check_keys(overall or {}, "overall_ctrl_info")
     controls.fade_keys[:] = _key_row(fade_out_keys, "fade_out_keys")
     for frame in range(count):
@@ -102,7 +102,7 @@ def read_controls(
     return controls
 
 
-def _write(controls: Controls, frame: int, entry: FrameControl, where: str) -> None:
+def _write(controls: ControlRows, frame: int, entry: FrameControl, where: str) -> None:
     """Put one frame's control in its row."""
     if "fade_alpha" in entry:
         controls.fade[frame] = finite_number(entry["fade_alpha"], f"fade_alpha in {where}")

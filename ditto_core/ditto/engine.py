@@ -31,7 +31,7 @@ from .avatar import DittoAvatar
 from .checkpoints import FACES, FACES_SET, Checkpoints
 from .condition import Character
 from .config import open_config
-from .controls import ANGLES, Controls, read_controls
+from .controls import ANGLES, ControlRows, read_controls
 from .draw import CHANNELS, FPS, DittoMotion, at_rate, blink_offsets, draw_motion, fitted
 from .face_files import published_faces
 from .follow import BuiltInFaces, FaceFollower
@@ -181,7 +181,7 @@ class DittoEngine(Engine):
         join = self._join if options.flag_stitching else None
         return MotionStitcher(person.face, rules, join, rest=person.rest)
 
-    def controls(self, count: int, options: StitchOptions) -> Controls:
+    def controls(self, count: int, options: StitchOptions) -> ControlRows:
         """What is changed in each of `count` frames; what the options leave open is the configuration's."""
         config = self.config
         return read_controls(

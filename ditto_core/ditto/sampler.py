@@ -14,8 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
-from ..host import check_range
+from ..errors import InputError, check_range
 from .networks.lmdm import FRAMES, LMDM, MOTION, Context
 
 TRAINING_STEPS = 1000

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..options import FadeTarget
-from .controls import ANGLES, KEYS, Controls
+from .controls import ANGLES, KEYS, ControlRows
 from .motion import POINTS, WIDTHS, FaceInfo, MotionInfo, degrees, keypoints, place_keypoints, rotation
 
 EYE_POINTS = (11, 13, 15, 16, 18)
@@ -189,14 +189,14 @@ class MotionStitcher:
         self._first_pose: Tensor | None = None
 
     def __call__(
-        self, motion: MotionInfo, source_index: Tensor, controls: Controls, eyes: Tensor | None = None
+        self, motion: MotionInfo, source_index: Tensor, controls: ControlRows, eyes: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """The source's and the driving keypoints (N, 21, 3) of the next N frames, see `drive`."""
         driven = self.drive(motion, source_index, controls, eyes)
         return self._source_keypoints[source_index], self.place(driven, source_index)
 
     def drive(
-        self, motion: MotionInfo, source_index: Tensor, controls: Controls, eyes: Tensor | None = None
+        self, motion: MotionInfo, source_index: Tensor, controls: ControlRows, eyes: Tensor | None = None
     ) -> Driven:
         """The motion of the next N frames as it is put on the source.
 
@@ -251,7 +251,7 @@ class MotionStitcher:
             weight = torch.where(point_mask(LIP_POINTS) > 0, weight, 1.0)
         return exp * weight + own * (1 - weight)
 
-    def _fade(self, driven: Driven, own: FaceInfo, controls: Controls) -> Driven:
+    def _fade(self, driven: Driven, own: FaceInfo, controls: ControlRows) -> Driven:
         if self._fade_target is None:
             self._fade_target = driven.first()
         if self.rules.fade_to == "":

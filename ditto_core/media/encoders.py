@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import av
 from av.codec.codec import UnknownCodecError
 
-from ..errors import InputError
-from ..host import check_range
+from ..errors import InputError, check_range
 
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 """Speed of encoding against size of the file, in x264's words."""
