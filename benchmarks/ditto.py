@@ -32,7 +32,11 @@ from ditto_core.ditto.sampler import start_noise, step_noise
 from ditto_core.ditto.stitch import MotionStitcher, StitchRules
 from ditto_core.models.execution import COMPILE
 
-STEPS = 10
+STEPS = 50
+"""Of a window: the default."""
+
+CLIP_STEPS = 10
+"""Of the window from which a clip takes its few frames."""
 STAGES = ("motion", "registration", "warp", "decode", "both", "clip")
 TO_ORIGINAL = np.array([[0.9, 0, 400], [0, 0.9, 120], [0, 0, 1]], np.float32)
 """Where the crop lies in a picture of 1280x720."""
@@ -121,7 +125,9 @@ def stages(given: Inputs, device: torch.device) -> dict[str, Stage]:
 def clip(way: Published, given: Inputs) -> Tensor:
     """Finished pictures (count, 720, 1280, 3) in 0..1, from a video's crops and a condition."""
     face, volumes = way.register(given.images)
-    window = way.window(given.cond, to_vectors(face)[:1].to(way.device), given.noise, given.start)
+    window = way.window(
+        given.cond, to_vectors(face)[:1].to(way.device), given.noise[: CLIP_STEPS - 1], given.start
+    )
     motion = from_vectors(window[0, : given.count].cpu())
     stitch = MotionStitcher(face, StitchRules(), way.stitch)
     source, driving = stitch(motion, torch.arange(given.count), ControlRows.none(given.count))
