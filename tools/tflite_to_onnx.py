@@ -136,7 +136,7 @@ class Converter:
         name = custom.decode() if custom else OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
         convert = CONVERSIONS.get(name)
         if convert is None:
-            raise NotImplementedError(f"The operator {name} is not covered.")
+            raise ValueError(f"The operator {name} is not covered.")
         inputs = [operator.Inputs(i) for i in range(operator.InputsLength())]
         convert(self, operator, inputs, operator.Outputs(0))
 
@@ -317,7 +317,7 @@ def options_of(operator: tflite.Operator, kind: Any) -> Any:
 def require(condition: bool, what: str) -> None:
     """Stop where a model has what no face network has."""
     if not condition:
-        raise NotImplementedError(f"Only {what} is covered.")
+        raise ValueError(f"Only {what} is covered.")
 
 
 CONVERSIONS: dict[str, Callable[[Converter, tflite.Operator, list[int], int], None]] = {

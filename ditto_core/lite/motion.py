@@ -41,7 +41,7 @@ STRENGTH = 1.3
 PARTED = 0.45
 """Least gap in cm while speaking, closures apart: rounded lips part a little too."""
 
-PAUSED = 0.4
+PAUSED = 0.5
 """Gap in cm while nothing is said for a moment."""
 
 LARGEST_ANGLE = 3.0
