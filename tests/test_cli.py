@@ -350,7 +350,7 @@ def test_an_interrupt_stops_at_once_and_leaves_nothing(
         sent = time.monotonic()
         process.send_signal(number)
         _, told = process.communicate(timeout=20)
-    assert time.monotonic() - sent < 10  # a moment, and some for a busy machine; rendering takes far longer
+    assert time.monotonic() - sent < 3  # a second, and some for a busy machine
     assert process.returncode == 130
     assert told.splitlines()[-1] == "Interrupted."
     assert "Traceback" not in told
