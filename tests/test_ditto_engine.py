@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import Any, ClassVar, cast
 import numpy as np
 import pytest
 import torch
-from helpers.ditto_engine import FEW_STEPS, FolderHost, clip_of, drawn, portrait, sound
-from helpers.ditto_release import use_small_networks, write_release
+from helpers.ditto_engine import FEW_STEPS, clip_of, drawn, portrait, sound
+from helpers.hosts import FolderHost
 from helpers.seeded_weights import seeded_input
 from torch import Tensor
 
@@ -30,30 +30,6 @@ from ditto_core.media.plot import plot_motion
 from ditto_core.media.source import as_source
 from ditto_core.options import AvatarOptions, BlendOptions, MotionOptions, StitchOptions
 from ditto_core.sequences import ComputedSequence, LazySequence
-
-
-@pytest.fixture(scope="module")
-def small() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_networks(patch)
-        yield
-
-
-@pytest.fixture(scope="module")
-def release(small: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_release(tmp_path_factory.mktemp("release"))
-
-
-@pytest.fixture(scope="module")
-def engine(release: Path) -> DittoEngine:
-    loaded = load_engine("ditto", FolderHost(release))
-    assert isinstance(loaded, DittoEngine)
-    return loaded
-
-
-@pytest.fixture(scope="module")
-def person(engine: DittoEngine) -> DittoAvatar:
-    return engine.register(as_source(portrait()), AvatarOptions(), Host())
 
 
 @pytest.fixture(scope="module")

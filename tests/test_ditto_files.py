@@ -5,14 +5,15 @@ from __future__ import annotations
 import pickle
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
-from helpers.ditto_engine import FolderHost, portrait, sound
-from helpers.ditto_release import use_small_networks, write_hubert, write_release
+from helpers.ditto_engine import portrait, sound
+from helpers.ditto_release import write_hubert
+from helpers.hosts import FolderHost
 
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.engines import load_engine
@@ -20,18 +21,6 @@ from ditto_core.errors import ModelError
 from ditto_core.media.source import as_source
 from ditto_core.models.configs import read_config
 from ditto_core.talking_head import TalkOptions, render, talk
-
-
-@pytest.fixture(scope="module")
-def small() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_networks(patch)
-        yield
-
-
-@pytest.fixture(scope="module")
-def release(small: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_release(tmp_path_factory.mktemp("release"))
 
 
 @pytest.fixture
@@ -55,23 +44,23 @@ def test_a_portrait_speaks_into_a_file(release: Path, tmp_path: Path):
 def test_auto_takes_ditto_when_its_files_are_there(release: Path):
     host = FolderHost(release)
     assert load_engine("auto", host).name == "ditto"
-    assert len(host.heard) == 1
-    assert "Engine: Ditto" in host.heard[0]
-    assert str(release / "ditto_pytorch" / "models") in host.heard[0]
+    assert len(host.notices) == 1
+    assert "Engine: Ditto" in host.notices[0]
+    assert str(release / "ditto_pytorch" / "models") in host.notices[0]
 
 
 def test_auto_takes_lite_and_says_what_is_missing(own_release: Path, tmp_path: Path):
     (own_release / "ditto_pytorch" / "models" / "decoder.pth").unlink()
     host = FolderHost(own_release)
     assert load_engine("auto", host).name == "lite"
-    assert "Lite" in host.heard[0]
-    assert "ditto_pytorch/models/decoder.pth" in host.heard[0]
-    assert "warp_network" not in host.heard[0]
-    assert str(own_release) in host.heard[0]
+    assert "Lite" in host.notices[0]
+    assert "ditto_pytorch/models/decoder.pth" in host.notices[0]
+    assert "warp_network" not in host.notices[0]
+    assert str(own_release) in host.notices[0]
 
     nothing = FolderHost(tmp_path / "nothing")
     assert load_engine("auto", nothing).name == "lite"
-    assert "None of Ditto's files" in nothing.heard[0]
+    assert "None of Ditto's files" in nothing.notices[0]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +138,7 @@ def test_a_configuration_that_is_not_there_is_missing(release: Path, tmp_path: P
         load_engine("ditto", FolderHost(release), cfg_pkl=gone)
     host = FolderHost(release)
     assert load_engine("auto", host, cfg_pkl=gone).name == "lite"
-    assert host.heard[0].startswith(f"There is no configuration {gone} (cfg_pkl). Engine: Lite")
+    assert host.notices[0].startswith(f"There is no configuration {gone} (cfg_pkl). Engine: Lite")
 
 
 def test_a_folder_that_is_not_there_is_named(release: Path):
@@ -159,7 +148,7 @@ def test_a_folder_that_is_not_there_is_named(release: Path):
         load_engine("ditto", FolderHost(release), data_root=gone)
     host = FolderHost(release)
     assert load_engine("auto", host, data_root=gone).name == "ditto", "the folders beside it have all"
-    assert host.heard[0].startswith(f"There is no folder {gone} (data_root). Engine: Ditto")
+    assert host.notices[0].startswith(f"There is no folder {gone} (data_root). Engine: Ditto")
 
 
 def test_a_folder_that_lacks_files_has_them_listed(release: Path, tmp_path: Path):
@@ -167,8 +156,8 @@ def test_a_folder_that_lacks_files_has_them_listed(release: Path, tmp_path: Path
     host = FolderHost(release)
     assert load_engine("auto", host, data_root=tmp_path / "mine").name == "lite"
     places = ("ditto_cfg/v0.4_hubert_cfg_pytorch.pkl", "ditto_pytorch/models/decoder.pth")
-    assert all(place in host.heard[0] for place in places)
-    assert host.heard[0].endswith(f"ditto-pytorch --dir {tmp_path}")
+    assert all(place in host.notices[0] for place in places)
+    assert host.notices[0].endswith(f"ditto-pytorch --dir {tmp_path}")
 
 
 def test_a_release_in_its_own_folder_is_found(release: Path, tmp_path: Path):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.ditto_release import use_small_networks, write_release
+from helpers.hosts import FolderHost
 from helpers.media import tone, write_sound
 from helpers.onnx_release import write_onnx_release
 from torch import Tensor
@@ -33,18 +34,6 @@ from ditto_core.models.runners import OnnxRunner
 from ditto_core.models.torch_runner import TorchRunner
 from ditto_core.options import AvatarOptions, MotionOptions
 from ditto_core.talking_head import TalkOptions, render
-
-
-class FolderHost(Host):
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.heard: list[str] = []
-
-    def model_folders(self) -> list[Path]:
-        return [self.folder]
-
-    def notice(self, message: str) -> None:
-        self.heard.append(message)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +93,7 @@ def test_the_onnx_release_alone_renders_what_pytorch_renders(onnx_only: Path, bo
 def test_auto_takes_ditto_with_the_onnx_release_alone(onnx_only: Path) -> None:
     host = FolderHost(onnx_only)
     assert load_engine("auto", host).name == "ditto"
-    assert "ditto_onnx" in host.heard[0]
+    assert "ditto_onnx" in host.notices[0]
 
 
 def test_single_networks_run_on_another_runner(both: Path) -> None:
@@ -127,9 +116,9 @@ def test_onnx_files_that_do_not_follow_the_precision_are_told(onnx_only: Path) -
     for load in (load_engine, shared_engine):
         host = FolderHost(onnx_only)
         load("ditto", host, execution=Execution(precision="bf16"))
-        assert [told.partition(":")[0] for told in host.heard] == ["Precision bf16 does not reach decoder"]
+        assert [told.partition(":")[0] for told in host.notices] == ["Precision bf16 does not reach decoder"]
         load("ditto", host, execution=Execution())
-        assert len(host.heard) == 1
+        assert len(host.notices) == 1
 
 
 @pytest.mark.parametrize("online", [(), ("--online",)], ids=["offline", "online"])
@@ -158,7 +147,7 @@ def test_what_a_begun_onnx_release_lacks_is_named_as_onnx(onnx_only: Path) -> No
     host = FolderHost(onnx_only / "nothing")
     root = onnx_only / "ditto_onnx"
     assert load_engine("auto", host, data_root=root).name == "lite"
-    (told,) = host.heard
+    (told,) = host.notices
     assert f"not found in {root}: ditto_onnx/decoder.onnx. To get them: " in told
     assert told.endswith(f"ditto-onnx --dir {onnx_only}")
 
@@ -286,7 +275,7 @@ def test_the_same_engine_is_shared_until_something_changes(own: Path) -> None:
     first = shared_engine("ditto", host)
     assert shared_engine("ditto", host) is first
     assert shared_engine("auto", host) is first
-    assert host.heard  # `auto` says what it took each time
+    assert host.notices  # `auto` says what it took each time
 
     other = shared_engine("ditto", host, Execution(precision="bf16"))
     assert other is not first

@@ -18,7 +18,6 @@ from helpers.ditto_stream import (
     SHORT,
     drawn_stages,
     recording,
-    small_engine,
     sound,
     threads_end,
     whole,
@@ -34,17 +33,6 @@ from ditto_core.errors import EngineError, InputError, Interrupted
 from ditto_core.host import Host
 from ditto_core.media.source import as_source
 from ditto_core.options import AvatarOptions, StitchOptions
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DittoEngine]:
-    with small_engine(tmp_path_factory.mktemp("release")) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def person(engine: DittoEngine) -> DittoAvatar:
-    return engine.register(as_source(np.asarray(face())), AvatarOptions(), Host())
 
 
 @pytest.fixture(autouse=True)
@@ -67,10 +55,22 @@ class Slow:
         return self.stage(given)
 
 
+def slowed(monkeypatch: pytest.MonkeyPatch, engine: DittoEngine, stage: str) -> Slow:
+    slow = Slow(getattr(engine, stage))
+    monkeypatch.setattr(engine, stage, slow)
+    return slow
+
+
+def begun(act: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=act)
+    thread.start()
+    return thread
+
+
 def within_a_second(act: Callable[[], object]) -> None:
-    begun = time.perf_counter()
+    start = time.perf_counter()
     act()
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - start < 1
 
 
 # Waiting
@@ -79,8 +79,7 @@ def within_a_second(act: Callable[[], object]) -> None:
 def test_a_stream_takes_no_more_than_it_can_hold(
     engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
 ):
-    slow = Slow(engine.decode)
-    monkeypatch.setattr(engine, "decode", slow)
+    slow = slowed(monkeypatch, engine, "decode")
     session = StreamingSession(engine, person, SHORT)
     pushed: list[int] = []
 
@@ -89,8 +88,7 @@ def test_a_stream_takes_no_more_than_it_can_hold(
             session.push(part)
             pushed.append(len(part))
 
-    speaker = threading.Thread(target=speak)
-    speaker.start()
+    speaker = begun(speak)
     time.sleep(0.8)
     held = len(pushed)
     time.sleep(0.4)
@@ -178,8 +176,7 @@ def test_an_error_at_the_end_reaches_close(
 def test_cancel_from_another_thread_frees_a_waiting_push(
     engine: DittoEngine, person: DittoAvatar, monkeypatch: pytest.MonkeyPatch
 ):
-    slow = Slow(engine.warp)
-    monkeypatch.setattr(engine, "warp", slow)
+    slow = slowed(monkeypatch, engine, "warp")
     session = StreamingSession(engine, person, SHORT)
     caught: list[BaseException] = []
 
@@ -189,8 +186,7 @@ def test_cancel_from_another_thread_frees_a_waiting_push(
         except Interrupted as stopped:
             caught.append(stopped)
 
-    speaker = threading.Thread(target=speak)
-    speaker.start()
+    speaker = begun(speak)
     time.sleep(0.3)
     threading.Timer(0.2, slow.released.set).start()
     within_a_second(session.cancel)

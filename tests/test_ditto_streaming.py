@@ -16,7 +16,6 @@ from helpers.ditto_stream import (
     SHORT,
     drawn_stages,
     recording,
-    small_engine,
     sound,
     threads_end,
     whole,
@@ -39,17 +38,6 @@ from ditto_core.errors import InputError
 from ditto_core.host import Host
 from ditto_core.media.source import as_source
 from ditto_core.options import AvatarOptions, BlendOptions, MotionOptions, StitchOptions
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DittoEngine]:
-    with small_engine(tmp_path_factory.mktemp("release")) as engine:
-        yield engine
-
-
-@pytest.fixture(scope="module")
-def person(engine: DittoEngine) -> DittoAvatar:
-    return engine.register(as_source(np.asarray(face())), AvatarOptions(), Host())
 
 
 @pytest.fixture(scope="module")

@@ -6,19 +6,12 @@ from dataclasses import dataclass
 from typing import cast
 
 import pytest
+from helpers.hosts import Told
 
 from ditto_core.engine import Engine, common_engine
 from ditto_core.engines import AUTO, ENGINE_NAMES, load_engine
 from ditto_core.errors import EngineError, ModelError
 from ditto_core.host import Host
-
-
-class ListeningHost(Host):
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def notice(self, message: str) -> None:
-        self.heard.append(message)
 
 
 class NamedEngine:
@@ -41,19 +34,19 @@ def made_by(name: str) -> Engine:
 
 
 def test_lite_is_always_ready() -> None:
-    host = ListeningHost()
+    host = Told()
     engine = load_engine("lite", host)
     assert engine.name == "lite"
     assert "draft" in engine.label.lower()
-    assert host.heard == []
+    assert host.notices == []
 
 
 def test_auto_says_which_engine_it_took() -> None:
-    host = ListeningHost()
+    host = Told()
     engine = load_engine(AUTO, host)
     assert engine.name in ENGINE_NAMES
-    assert len(host.heard) == 1
-    assert engine.name in host.heard[0].lower()
+    assert len(host.notices) == 1
+    assert engine.name in host.notices[0].lower()
 
 
 @pytest.mark.parametrize("name", ["", "Lite", "dito", "../lite"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import sys
 import types
-from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -14,13 +13,6 @@ import torch
 from helpers.fake_tensorrt import fake_tensorrt
 from helpers.stub_host import StubHost
 from onnx import TensorProto, helper
-
-
-@pytest.fixture(scope="module")
-def stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubHost]:
-    host = StubHost(tmp_path_factory.mktemp("host"))
-    yield host
-    host.close()
 
 
 @pytest.fixture

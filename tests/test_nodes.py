@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import inspect
 import json
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -74,13 +73,6 @@ STAGES = {
     "DittoPlotMotion",
 }
 WORKFLOWS = [ROOT / "workflows" / f"{name}.json" for name in ("quick_start", "stages")]
-
-
-@pytest.fixture(scope="module")
-def stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubHost]:
-    host = StubHost(tmp_path_factory.mktemp("host"))
-    yield host
-    host.close()
 
 
 @pytest.fixture

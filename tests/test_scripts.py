@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from helpers.command_line import listen_to_talk
 from helpers.ditto_release import use_small_networks, write_release
+from helpers.hosts import Told
 from helpers.people import SECONDS, face, frames_in, write_clip, write_speech
 
 from ditto_core import cli
 from ditto_core.__main__ import main
 from ditto_core.controls.presets import PRESETS
 from ditto_core.demo import PORTRAIT
-from ditto_core.host import Host
 from ditto_core.scripts import SCRIPTS, open_engine
 from ditto_core.talking_head import TalkOptions
 
@@ -278,16 +278,6 @@ def test_a_script_runs_end_to_end_with_ditto(
     assert main([script, *given, *steps]) == 0
     assert frames_in(output) == math.ceil(SECONDS * 25)
     assert "Engine: Ditto" in capfd.readouterr().err
-
-
-class Told(Host):
-    """Remembers what was noticed."""
-
-    def __init__(self) -> None:
-        self.notices: list[str] = []
-
-    def notice(self, message: str) -> None:
-        self.notices.append(message)
 
 
 @pytest.fixture

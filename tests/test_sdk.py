@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from helpers.command_line import listen_to_talk
-from helpers.ditto_release import use_small_networks, write_release
+from helpers.hosts import Told
 from helpers.people import SECONDS, face, frames_in, write_clip, write_speech
 
 from ditto_core import sdk
@@ -22,16 +22,6 @@ from ditto_core.sdk import StreamSDK, run_video_inference
 from ditto_core.talking_head import TalkOptions
 
 FRAMES = math.ceil(SECONDS * 25)
-
-
-class Told(Host):
-    """Remembers what was noticed."""
-
-    def __init__(self) -> None:
-        self.notices: list[str] = []
-
-    def notice(self, message: str) -> None:
-        self.notices.append(message)
 
 
 @pytest.fixture
@@ -60,6 +50,12 @@ DOCUMENTED = {
     "setup_kwargs": {"smo_k_s": 13, "sampling_timesteps": 50, "overlap_v2": 10, "smo_k_d": 3, "emo": 4},
     "run_kwargs": {"fade_in": 25, "fade_out": 25},
 }
+
+
+@pytest.fixture
+def ditto_stream(release: Path) -> StreamSDK:
+    config = release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl"
+    return StreamSDK(config, release / "ditto_pytorch", engine="ditto")
 
 
 @pytest.fixture
@@ -211,36 +207,26 @@ class TestStreamSDK:
 
 
 def test_the_configurations_options_are_the_defaults_of_setup(
-    tmp_path: Path, portrait: Path, monkeypatch: pytest.MonkeyPatch
+    ditto_stream: StreamSDK, portrait: Path, tmp_path: Path
 ) -> None:
-    use_small_networks(monkeypatch)
-    release = write_release(tmp_path / "checkpoints")
-    stream = StreamSDK(
-        release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl", release / "ditto_pytorch", engine="ditto"
-    )
-    published = stream.engine.config.options  # type: ignore[attr-defined]
-    stream.setup(portrait, tmp_path / "out.mp4", smo_k_d=1)
-    assert stream._options.motion.sampling_timesteps == published["sampling_timesteps"]
-    assert stream._options.motion.overlap_v2 == published["overlap_v2"]
-    assert stream._options.motion.smo_k_d == 1
+    published = ditto_stream.engine.config.options  # type: ignore[attr-defined]
+    ditto_stream.setup(portrait, tmp_path / "out.mp4", smo_k_d=1)
+    assert ditto_stream._options.motion.sampling_timesteps == published["sampling_timesteps"]
+    assert ditto_stream._options.motion.overlap_v2 == published["overlap_v2"]
+    assert ditto_stream._options.motion.smo_k_d == 1
 
 
 def test_data_of_the_configuration_is_replaced_for_one_video(
-    tmp_path: Path, portrait: Path, monkeypatch: pytest.MonkeyPatch
+    ditto_stream: StreamSDK, portrait: Path, tmp_path: Path
 ) -> None:
-    use_small_networks(monkeypatch)
-    release = write_release(tmp_path / "checkpoints")
-    stream = StreamSDK(
-        release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl", release / "ditto_pytorch", engine="ditto"
-    )
-    published = stream.engine.config.fix_kp_cond  # type: ignore[attr-defined]
-    stream.setup(portrait, tmp_path / "out.mp4", ch_info=None, fix_kp_cond=published + 1)
-    assert stream.engine.config.fix_kp_cond == published + 1  # type: ignore[attr-defined]
-    assert stream.engine.config.character is None  # type: ignore[attr-defined]
-    stream.setup(portrait, tmp_path / "out.mp4")
-    assert stream.engine.config.fix_kp_cond == published  # type: ignore[attr-defined]
+    published = ditto_stream.engine.config.fix_kp_cond  # type: ignore[attr-defined]
+    ditto_stream.setup(portrait, tmp_path / "out.mp4", ch_info=None, fix_kp_cond=published + 1)
+    assert ditto_stream.engine.config.fix_kp_cond == published + 1  # type: ignore[attr-defined]
+    assert ditto_stream.engine.config.character is None  # type: ignore[attr-defined]
+    ditto_stream.setup(portrait, tmp_path / "out.mp4")
+    assert ditto_stream.engine.config.fix_kp_cond == published  # type: ignore[attr-defined]
     with pytest.raises(InputError, match="unusable"):
-        stream.setup(portrait, tmp_path / "out.mp4", fix_kp_cond="often")
+        ditto_stream.setup(portrait, tmp_path / "out.mp4", fix_kp_cond="often")
 
 
 def test_lite_says_what_it_does_not_use(stream: StreamSDK, portrait: Path, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import av
 import numpy as np
 import pytest
 import torch
-from helpers.ditto_release import use_small_networks, write_release
 from helpers.ditto_stream import threads_end
 from helpers.people import face, frames_in
 
@@ -28,12 +27,9 @@ EXACT: dict[str, Any] = {"crf": 0, "pixel_format": "yuv444p"}
 
 
 @pytest.fixture(scope="module")
-def stream(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StreamSDK]:
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_networks(patch)
-        release = write_release(tmp_path_factory.mktemp("release"))
-        config = release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl"
-        yield StreamSDK(config, release / "ditto_pytorch", engine="ditto")
+def stream(release: Path) -> StreamSDK:
+    config = release / "ditto_cfg" / "v0.4_hubert_cfg_pytorch.pkl"
+    return StreamSDK(config, release / "ditto_pytorch", engine="ditto")
 
 
 @pytest.fixture(scope="module")

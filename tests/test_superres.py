@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.golden import table
+from helpers.hosts import Told
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -48,21 +49,6 @@ class Fake:
         self.fidelities.append(fidelity)
         self.shapes.append(tuple(faces.shape))
         return self.work(faces).clamp(0, 1)
-
-
-class Told(Host):
-    """Remembers what was told, and may be interrupted."""
-
-    def __init__(self) -> None:
-        self.notices: list[str] = []
-        self.interrupted = False
-
-    def notice(self, message: str) -> None:
-        self.notices.append(message)
-
-    def check_interrupted(self) -> None:
-        if self.interrupted:
-            raise Interrupted("stopped")
 
 
 def keep(faces: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.ditto_release import use_small_networks, write_release
+from helpers.hosts import Told
 from helpers.people import face, frames_in, write_speech
 from helpers.restorers import saved, small_upscaler
 
@@ -18,7 +17,6 @@ from ditto_core import cli
 from ditto_core.__main__ import main
 from ditto_core.blend.superres_plan import SuperResOptions
 from ditto_core.data import Audio, Frames
-from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.streaming import ONLINE
 from ditto_core.host import Host
@@ -115,32 +113,19 @@ def test_the_demo_takes_the_flags_too(
 
 def test_the_documents_interface_takes_the_flags_too(talking: list[str], tmp_path: Path) -> None:
     model = saved(tmp_path / "2x.pth", small_upscaler())
-    told: list[str] = []
-
-    class Told(Host):
-        def notice(self, message: str) -> None:
-            told.append(message)
-
-    sdk = StreamSDK("", tmp_path, engine="lite", host=Told())
+    host = Told()
+    sdk = StreamSDK("", tmp_path, engine="lite", host=host)
     options = {"superres": "model", "superres_model": model, "superres_when": "always"}
     sdk.setup(tmp_path / "face.png", tmp_path / "out.mp4", **options)
     sdk.setup_Nd(10)
     sdk.run_chunk(np.zeros(6480, np.float32))
     sdk.close()
-    assert any(message.startswith("Super-resolution (model) of") for message in told)
-
-
-@pytest.fixture(scope="module")
-def ditto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DittoEngine]:
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_networks(patch)
-        folder = write_release(tmp_path_factory.mktemp("release"))
-        yield DittoEngine(find_checkpoints([folder]), torch.device("cpu"))
+    assert any(message.startswith("Super-resolution (model) of") for message in host.notices)
 
 
 @pytest.mark.parametrize("online", [False, True])
 def test_ditto_s_frames_know_where_the_face_was_rendered(
-    ditto: DittoEngine, online: bool, tmp_path: Path
+    engine: DittoEngine, online: bool, tmp_path: Path
 ) -> None:
     model = saved(tmp_path / "2x.pth", small_upscaler())
     options = TalkOptions(online=online, avatar=AvatarOptions(crop_scale=2.3))
@@ -149,7 +134,7 @@ def test_ditto_s_frames_know_where_the_face_was_rendered(
     source = as_source(np.asarray(face(1400)))
 
     def made(more: TalkOptions) -> Frames:
-        return render(ditto, source, speech, more, Host())
+        return render(engine, source, speech, more, Host())
 
     region = made(options).rendered
     assert region is not None

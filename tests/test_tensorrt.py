@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from helpers.ditto_release import write_hubert, write_onnx
 from helpers.fake_tensorrt import fake_tensorrt
+from helpers.hosts import Told
 from onnx import TensorProto, helper
 
 from ditto_core.__main__ import main
@@ -32,18 +33,6 @@ from ditto_core.models.tensorrt_files import precision_of, read_record, record_p
 
 HERE = torch.device("cpu")  # where the stand-in computes
 OLD, NEW = "10.13.3.9", "11.4.0.106"
-
-
-class Notes(Host):
-    def __init__(self) -> None:
-        self.notices: list[str] = []
-        self.stages: list[str] = []
-
-    def notice(self, message: str) -> None:
-        self.notices.append(message)
-
-    def progress(self, stage: str, *_others: Any, **_more: Any) -> None:
-        self.stages.append(stage)
 
 
 def use(monkeypatch: pytest.MonkeyPatch, release: str = OLD, capability: tuple[int, int] = (8, 6)) -> Any:
@@ -113,7 +102,7 @@ def built(onnx_dir: Path, trt_dir: Path, host: Host | None = None) -> Any:
 
 def test_every_network_becomes_an_engine_of_the_published_name(trt: Any, onnx_dir: Path, tmp_path: Path):
     trt_dir = tmp_path / "trt"
-    host = Notes()
+    host = Told()
     result = built(onnx_dir, trt_dir, host)
     assert not result.failed
     assert engines_in(trt_dir) == [
@@ -189,7 +178,7 @@ def test_engines_that_fit_are_kept_and_others_built_again(
     again = built(onnx_dir, trt_dir)
     assert [path.name for path in again.built] == ["decoder_fp16.engine"]
     use(monkeypatch, OLD, (12, 0))
-    host = Notes()
+    host = Told()
     assert len(built(onnx_dir, trt_dir, host).built) == len(first.built)
     assert "compute capability 8.6" in host.notices[0]
     assert (trt_dir / TIMING_CACHE).read_bytes().startswith(f"{OLD} sm_120".encode())
@@ -329,7 +318,7 @@ def test_the_first_build_is_shown_and_may_be_stopped(trt: Any, onnx_dir: Path, t
         runner.prepare(Stops())
     assert engines_in(tmp_path / "trt") == []
 
-    host = Notes()
+    host = Told()
     runner.prepare(host)
     assert host.notices == ["Building decoder_fp16.engine since it is not there. This takes minutes."]
     assert set(host.stages) == {"build decoder_fp16"}

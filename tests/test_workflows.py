@@ -76,13 +76,6 @@ DOCUMENTED: dict[str, dict[str, dict[str, Any]]] = {
 """Some widgets by the name of the workflow, from the documents and not from our tables."""
 
 
-@pytest.fixture(scope="module")
-def stub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubHost]:
-    host = StubHost(tmp_path_factory.mktemp("host"))
-    yield host
-    host.close()
-
-
 @pytest.fixture
 def host(stub: StubHost, monkeypatch: pytest.MonkeyPatch) -> StubHost:
     """A host whose example is small and short."""

@@ -7,16 +7,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
-from helpers.ditto_release import use_small_networks, write_release
 from torch import Tensor
 
 from ditto_core.ditto.avatar import DittoAvatar
-from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.speech import Chunk
 from ditto_core.ditto.streaming import ONLINE, Stages, StreamingSession
@@ -26,14 +22,6 @@ from ditto_core.options import BlendOptions, MotionOptions, StitchOptions
 QUICK = replace(ONLINE, sampling_timesteps=2)
 SHORT = replace(QUICK, overlap_v2=75)
 """Frames come soon: a window adds five."""
-
-
-@contextmanager
-def small_engine(folder: Path) -> Iterator[DittoEngine]:
-    """An engine on small networks, whose release is written into the folder."""
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_networks(patch)
-        yield DittoEngine(find_checkpoints([write_release(folder)]), torch.device("cpu"))
 
 
 @contextmanager
