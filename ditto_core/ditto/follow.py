@@ -19,20 +19,11 @@ from torch import Tensor
 from ..errors import FaceNotFoundError
 from ..face.crop import axis_points, face_rectangle, inverse, original_to_crop
 from ..face.find import FaceFinder, Outline
+from ..face.follower import REACH, REACH_GROWTH, RESIZE_LIMIT, Follower, bridge, distance
 from ..face.mesh import landmark_region
 from ..face.region import Picture, Points
 from ..face.topology import COUNT, LEFT_BROW, OVAL, RIGHT_BROW
-from ..face.track import (
-    REACH,
-    REACH_GROWTH,
-    RESIZE_LIMIT,
-    LastSight,
-    bridge,
-    distance,
-    no_face_in,
-    thumbnail,
-    track,
-)
+from ..face.track import track
 from ..host import Host, Releasable
 from ..options import AvatarOptions, FaceChoice
 from ..sequences import LazySequence
@@ -132,32 +123,20 @@ class PublishedFaces:
         self.networks = networks
 
     def follow(self, frames: LazySequence, options: AvatarOptions, host: Host) -> FollowedFace:
-        search = _Search(self.faces, self.new_mesh(), options)
         points = np.zeros((len(frames), COUNT_203, 2), np.float32)
         mesh = np.zeros((len(frames), COUNT, 3), np.float32)
-        found = np.zeros(len(frames), bool)
-        jumps: list[int] = []
-        absent: list[int] = []
-        done = 0
-        for batch in frames.batches():
-            host.check_interrupted()
-            for picture in batch.numpy():
-                sight, jumped = search.step(picture)
-                if sight:
-                    points[done], mesh[done], found[done] = sight.landmarks, sight.mesh, True
-                    jumps += [done] * jumped
-                elif not search.before.looks_alike(picture):
-                    absent.append(done)
-                done += 1
-            host.progress("register", done, len(frames))
-        if not found.any():
-            raise search.failure or no_face_in(frames)
-        bridge(points, found, jumps)
-        bridge(mesh, found, jumps)
+
+        def keep(index: int, _picture: Picture, sight: _Sight) -> None:
+            points[index], mesh[index] = sight.landmarks, sight.mesh
+
+        seen = _Search(self.faces, self.new_mesh(), options).through(frames, host, keep)
+        bridge(points, seen.found, seen.jumps)
+        bridge(mesh, seen.found, seen.jumps)
         placed = torch.cat([inverse(to_crop(frame, CROP_SIDE, options)).float() for frame in points])
         on_crop = torch.from_numpy(mesh)
-        bridged = tuple(np.flatnonzero(~found).tolist())
-        return FollowedFace(_on_frame(on_crop, placed), placed, on_crop, bridged, tuple(jumps), tuple(absent))
+        return FollowedFace(
+            _on_frame(on_crop, placed), placed, on_crop, seen.bridged, seen.jumps, seen.absent
+        )
 
 
 def _on_frame(mesh: Tensor, placed: Tensor) -> Tensor:
@@ -172,34 +151,21 @@ class _Sight(Outline):
     mesh: Points
 
 
-class _Search:
-    """What is known of the face from the frames so far."""
+class _Search(Follower[_Sight]):
+    """Looks where the face was, and then where the detector sees one."""
 
     def __init__(self, faces: OfficialFaces, mesh: MeshOnCrop, options: AvatarOptions) -> None:
+        super().__init__()
         self.faces = faces
         self.mesh = mesh
         self.options = options
-        self.last: _Sight | None = None
-        self.failure: FaceNotFoundError | None = None
-        self.before = LastSight()
-        self._lost = 0
 
-    def step(self, picture: Picture) -> tuple[_Sight | None, bool]:
-        """The face in the next frame, or None, and whether it jumped there."""
-        scene = thumbnail(picture)
-        cut = self.before.is_cut(scene)
+    def look(self, picture: Picture, index: int, *, cut: bool) -> _Sight | None:  # noqa: ARG002
         sight = None if cut else self._follow(picture)
-        sight = sight or self._find(picture, anywhere=cut)
-        if sight is None:
-            self._lost += 1
-            return None, False
-        jumped = cut or (self.last is not None and distance(sight, self.last) > REACH)
-        self.last, self._lost = sight, 0
-        self.before.keep(scene, picture, sight.box)
-        return sight, jumped
+        return sight or self._find(picture, anywhere=cut)
 
     def _follow(self, picture: Picture) -> _Sight | None:
-        if self.last is None or self._lost:
+        if self.last is None or self.lost:
             return None
         sight = self._seen(picture, crop_source(picture, self.faces, self.options, self.last.landmarks))
         return sight if sight and self._within_reach(sight) else None
@@ -227,7 +193,7 @@ class _Search:
         if self.last is None:
             return True
         resized = max(sight.size / self.last.size, self.last.size / max(sight.size, 1e-3))
-        longer = REACH_GROWTH * self._lost
+        longer = REACH_GROWTH * self.lost
         return distance(sight, self.last) < REACH + longer and resized < RESIZE_LIMIT + longer
 
 

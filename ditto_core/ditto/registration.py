@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data import Source
 from ..engine import Engine
 from ..face.crop import crop_faces
-from ..face.track import bridge
+from ..face.follower import bridge
 from ..host import Host
 from ..options import AvatarOptions
 from ..sequences import LazySequence, mirror_index

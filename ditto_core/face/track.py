@@ -1,24 +1,20 @@
-"""Follows one face through the frames of a source.
+"""Follows one face through the frames of a source with the bundled networks.
 
 Each frame's landmarks are looked for where the last frame had them. When the face is not there any more
 it is searched again: near its last place, and in the whole picture. A face is taken for the same person
 only when it is within reach of the last place; what is within reach grows while the face is lost. After a
-cut (the whole picture changes) nothing tells who is who, so the face nearest to the last place is taken.
-Both kinds of jump are reported: it may be another person. Frames without the face are bridged from their
-neighbours and reported; those that show something else where the face was are told apart from those in
-which it was only not recognised, for blur or a turned head.
+cut nothing tells who is who, so the face nearest to the last place is taken.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import FaceNotFoundError
@@ -26,18 +22,14 @@ from ..host import Host
 from ..options import FaceChoice
 from ..sequences import LazySequence
 from .crop import draw
-from .find import Box, Face, FaceFinder, Outline, choose, nearest, no_face
+from .find import Face, FaceFinder, choose, nearest
+from .follower import REACH, REACH_GROWTH, RESIZE_LIMIT, Follower, bridge, distance
 from .mesh import landmark_region
 from .region import Picture, Points
 from .topology import COUNT
 
 THOROUGH_EVERY = 25  # frames between two thorough searches while no face was found yet
 SETTLED = 0.04  # a face that moved further, in face sizes, was seen off-centre: look again
-REACH, REACH_GROWTH = 0.5, 0.25  # in face sizes: for the next frame, and for each frame the face is lost
-RESIZE_LIMIT = 1.6  # a face does not grow or shrink more from one sight to the next
-CUT_CORRELATION = 0.4  # below it two pictures show different scenes
-SAME_CORRELATION = 0.5  # above it a place looks as before
-THUMBNAIL = (32, 32)
 PREVIEW_SIDE = 512
 
 SMOOTH_REACH = 3  # frames to each side
@@ -77,102 +69,40 @@ def track(
     (478, 3) that were found in a frame. Raises `FaceNotFoundError` when there is no face. Keeps about 6 KB a
     frame.
     """
-    follower = _Follower(finder, choice)
     landmarks = np.zeros((len(frames), COUNT, 3), np.float32)
-    found = np.zeros(len(frames), bool)
-    jumps: list[int] = []
-    absent: list[int] = []
-    done = 0
-    for batch in frames.batches():
-        host.check_interrupted()
-        for picture in batch.numpy():
-            face, jumped = follower.step(picture, done)
-            if face:
-                landmarks[done] = adjust(picture, face.landmarks) if adjust else face.landmarks
-                found[done] = True
-                jumps += [done] * jumped
-            elif not follower.before.looks_alike(picture):
-                absent.append(done)
-            done += 1
-        host.progress("register", done, len(frames), _preview(batch[-1].numpy(), follower.last))
-    if not found.any():
-        raise follower.failure or no_face_in(frames)
-    bridge(landmarks, found, jumps)
-    for start, stop in zip([0, *jumps], [*jumps, len(frames)], strict=True):
+
+    def keep(index: int, picture: Picture, face: Face) -> None:
+        landmarks[index] = adjust(picture, face.landmarks) if adjust else face.landmarks
+
+    seen = _Search(finder, choice).through(frames, host, keep)
+    bridge(landmarks, seen.found, seen.jumps)
+    for start, stop in zip([0, *seen.jumps], [*seen.jumps, len(frames)], strict=True):
         _smooth(landmarks[start:stop])
-    bridged = tuple(np.flatnonzero(~found).tolist())
-    return Tracked(torch.from_numpy(landmarks), bridged, tuple(jumps), tuple(absent))
+    return Tracked(torch.from_numpy(landmarks), seen.bridged, seen.jumps, seen.absent)
 
 
-class LastSight:
-    """The scene in which a face was last seen, and what the picture looked like where it was."""
-
-    def __init__(self) -> None:
-        self._scene: Points | None = None
-        self._look: Points = np.zeros(0, np.float32)
-        self._box: Box = (0, 0, 0, 0)
-
-    def keep(self, scene: Points, picture: Picture, box: Box) -> None:
-        """Remember a picture, its `thumbnail` and the face's box in it."""
-        self._scene, self._look, self._box = scene, _pattern_in(picture, box), box
-
-    def is_cut(self, scene: Points) -> bool:
-        """Whether a picture with this `thumbnail` shows another scene."""
-        return self._scene is not None and float((scene * self._scene).sum()) < CUT_CORRELATION
-
-    def looks_alike(self, picture: Picture) -> bool:
-        """Whether a picture without the face looks as before where the face was."""
-        if self._scene is None:
-            return False
-        return float((_pattern_in(picture, self._box) * self._look).sum()) > SAME_CORRELATION
-
-
-def thumbnail(picture: Picture) -> Points:
-    """The picture's coarse pattern of light and dark as a unit vector; two of them multiply to a correlation.
-
-    A picture of one colour is the zero vector, which resembles nothing.
-    """
-    small = cv2.resize(picture, THUMBNAIL, interpolation=cv2.INTER_AREA).mean(axis=2).ravel()
-    pattern = (small - small.mean()).astype(np.float32)
-    return pattern / max(float(np.linalg.norm(pattern)), 1e-3)
-
-
-def _pattern_in(picture: Picture, box: Box) -> Points:
-    """The thumbnail of the part of the picture in a box, at least one pixel."""
-    height, width = picture.shape[:2]
-    x0, y0, x1, y1 = (round(side) for side in box)
-    left, top = min(max(x0, 0), width - 1), min(max(y0, 0), height - 1)
-    return thumbnail(picture[top : max(y1, top + 1), left : max(x1, left + 1)])
-
-
-class _Follower:
-    """What is known of the face from the frames so far."""
+class _Search(Follower[Face]):
+    """Looks where the face was, around there, and then everywhere."""
 
     def __init__(self, finder: FaceFinder, choice: FaceChoice) -> None:
+        super().__init__()
         self.finder = finder
         self.choice = choice
-        self.last: Face | None = None
-        self.failure: FaceNotFoundError | None = None  # why a frame with faces did not show the chosen one
-        self.before = LastSight()
-        self._lost = 0
 
-    def step(self, picture: Picture, index: int) -> tuple[Face | None, bool]:
-        """The face in the next frame, or None, and whether it jumped there."""
-        scene = thumbnail(picture)
-        cut = self.before.is_cut(scene)
+    def look(self, picture: Picture, index: int, *, cut: bool) -> Face | None:
         if self.last is None:
-            face = self._first(picture, index)
-        elif cut:
-            face = _nearest(self.finder.find_all(picture, thorough=False), self.last)
-        else:
-            face = self._next(picture, self.last)
-        if not face:
-            self._lost += 1
-            return None, False
-        jumped = cut or (self.last is not None and distance(face, self.last) > REACH)
-        self.last, self._lost = face, 0
-        self.before.keep(scene, picture, face.box)
-        return face, jumped
+            return self._first(picture, index)
+        if cut:
+            return _nearest(self.finder.find_all(picture, thorough=False), self.last)
+        return self._next(picture, self.last)
+
+    def preview(self, picture: Picture) -> Tensor:
+        """A small copy of a frame with the landmarks that were found last."""
+        height, width = picture.shape[:2]
+        scale = min(1.0, PREVIEW_SIDE / max(height, width))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        return torch.from_numpy(draw(small, self.last.landmarks[:, :2] * scale) if self.last else small)
 
     def _first(self, picture: Picture, index: int) -> Face | None:
         faces = self.finder.find_all(picture, thorough=index % THOROUGH_EVERY == 0)
@@ -194,47 +124,11 @@ class _Follower:
 
     def _within_reach(self, face: Face, last: Face) -> bool:
         resized = max(face.size / last.size, last.size / face.size)
-        return distance(face, last) < REACH + REACH_GROWTH * self._lost and resized < RESIZE_LIMIT
-
-
-def distance(face: Outline, last: Outline) -> float:
-    """How far a face moved, in face sizes."""
-    return math.dist(face.centre, last.centre) / last.size
+        return distance(face, last) < REACH + REACH_GROWTH * self.lost and resized < RESIZE_LIMIT
 
 
 def _nearest(faces: list[Face], last: Face) -> Face | None:
     return nearest(faces, *last.centre) if faces else None
-
-
-def _preview(picture: Picture, face: Face | None) -> Tensor:
-    """A small copy of the newest frame with the landmarks that were found last."""
-    height, width = picture.shape[:2]
-    scale = min(1.0, PREVIEW_SIDE / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    return torch.from_numpy(draw(small, face.landmarks[:, :2] * scale) if face else small)
-
-
-def no_face_in(frames: LazySequence) -> FaceNotFoundError:
-    """The error for frames (S, H, W, 3) none of which shows a face."""
-    where = "the picture" if len(frames) == 1 else f"any of the {len(frames)} frames"
-    return no_face(where, frames.shape[1], frames.shape[0])
-
-
-def bridge(values: Points, found: NDArray[np.bool_], jumps: Sequence[int]) -> None:
-    """Fill the rows (S, …) of frames without a face in place: on a line between the neighbours, or like the
-    only neighbour.
-
-    Across a jump there is no line to follow: such frames take the nearer neighbour.
-    """
-    known, missing = np.flatnonzero(found), np.flatnonzero(~found)
-    place = np.searchsorted(known, missing)
-    left, right = known[np.maximum(place - 1, 0)], known[np.minimum(place, len(known) - 1)]
-    share = (missing - left) / np.maximum(right - left, 1)
-    share = np.where(np.isin(right, jumps), np.round(share), share)
-    share = np.where(place == 0, 1.0, np.where(place == len(known), 0.0, share))
-    for index, a, b, t in zip(missing, left, right, share, strict=True):
-        values[index] = (1 - t) * values[a] + t * values[b]
 
 
 def _smooth(landmarks: Points) -> None:
