@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import uuid
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
@@ -18,6 +17,7 @@ from ..data import Frames
 from ..errors import InputError, MediaError
 from ..host import Host
 from ..sequences import DEFAULT_BATCH
+from ..unfinished import unfinished
 from .encoders import CONTAINERS, Container, VideoOptions
 from .tracks import PictureTrack, SoundTrack, as_laid_out
 
@@ -66,8 +66,10 @@ def video_file(
     is said at `write_video`.
     """
     container = container_for(path, options)
-    with _published(path) as unfinished, _explained(path):
-        output = av.open(str(unfinished), "w", format=container.format, options=_muxer_options(container))
+    with _explained(path), unfinished(path) as hidden:
+        if path.is_dir():
+            raise MediaError(f"{path} is a folder; name a file in it.")
+        output = av.open(str(hidden), "w", format=container.format, options=_muxer_options(container))
         try:
             pictures = PictureTrack(output, height, width, fps, options)
             file = VideoFile(pictures, SoundTrack(output, *sound, container, options) if sound else None)
@@ -79,7 +81,7 @@ def video_file(
                 output.close()
             raise
         output.close()
-        _check_complete(unfinished, file.frames)
+        _check_complete(hidden, file.frames)
 
 
 class VideoFile:
@@ -141,27 +143,6 @@ def _muxer_options(container: Container) -> dict[str, str]:
         return {}
     # The index first, so that players can start early, and its durations not rounded to milliseconds.
     return {"movflags": "+faststart", "movie_timescale": "48000"}
-
-
-@contextmanager
-def _published(path: Path) -> Generator[Path]:
-    """A new hidden file beside `path` that takes its name when the block succeeds and goes when it fails."""
-    unfinished = path.with_name(f".ditto-{uuid.uuid4().hex[:12]}.part{path.suffix}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise MediaError(f"{path} is a folder; name a file in it.")
-        unfinished.touch(exist_ok=False)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-    try:
-        yield unfinished
-        try:
-            unfinished.replace(path)
-        except OSError as error:
-            raise _cannot_write(path, error) from error
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager
