@@ -13,11 +13,10 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-BAD_INPUT, INTERRUPTED = 2, 130
+from .errors import BAD_INPUT, DONE, INTERRUPTED
 
 _CLEAN_UP = 2.0
 """Seconds after a signal in which further ones are not heeded, so that they do not disturb the clean-up."""
-
 
 _REMEDY = "Install what requirements.txt lists, and torch."
 
@@ -43,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a report went away; silence the flush at exit as well
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return DONE
 
 
 def _forget_the_interrupt() -> None:

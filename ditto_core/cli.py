@@ -28,8 +28,8 @@ from .ditto.streaming import ONLINE
 from .doctor import Finding, State, examine
 from .download_command import add_download
 from .engine import Engine
-from .engines import AUTO, ENGINE_NAMES, load_engine, with_data
-from .errors import DittoError, InputError, Interrupted
+from .engines import ENGINE_NAMES, load_engine, with_data
+from .errors import BAD_INPUT, DONE, INTERNAL_ERROR, DittoError, InputError, Interrupted
 from .execution_flags import add_execution, execution_of
 from .flags import (
     BY_NAME,
@@ -45,10 +45,9 @@ from .flags import (
     with_values,
 )
 from .host import Host
+from .options import AUTO
 from .scripts import SCRIPTS, Script, open_engine, published_options
 from .talking_head import TalkOptions, talk
-
-DONE, INTERNAL_ERROR, BAD_INPUT = 0, 1, 2
 
 _MARKS: dict[State, str] = {"ok": "ok", "absent": "--", "warning": "??", "problem": "!!"}
 

@@ -10,7 +10,7 @@ from typing import Any
 from .console import ConsoleHost, say
 from .ditto.checkpoints import Checkpoints, find_checkpoints
 from .ditto.convert import convert_onnx, convert_safetensors
-from .errors import InputError, ModelError
+from .errors import DONE, InputError, ModelError
 from .models.execution import open_device
 from .models.tensorrt_build import convert_folder
 
@@ -44,13 +44,13 @@ def _add_folder(parser: Any, name: str, meaning: str, *, required: bool = False)
 def _safetensors(arguments: argparse.Namespace) -> int:
     with closing(ConsoleHost(arguments.quiet, unit="file")) as host:
         _tell(convert_safetensors(_found(arguments, host), host))
-    return 0
+    return DONE
 
 
 def _onnx(arguments: argparse.Namespace) -> int:
     with closing(ConsoleHost(arguments.quiet, unit="file")) as host:
         _tell(convert_onnx(_found(arguments, host), arguments.onnx_dir, host))
-    return 0
+    return DONE
 
 
 def _tensorrt(arguments: argparse.Namespace) -> int:
@@ -59,7 +59,7 @@ def _tensorrt(arguments: argparse.Namespace) -> int:
     _tell(done.built)
     if done.failed:
         raise ModelError("; ".join(f"{name}: {why}" for name, why in done.failed.items()))
-    return 0
+    return DONE
 
 
 def _found(arguments: argparse.Namespace, host: ConsoleHost) -> Checkpoints:

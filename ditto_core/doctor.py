@@ -22,9 +22,10 @@ from .host import Host, comfyui_folder
 from .media.encoders import find_encoder
 from .models.bundled import FOLDER as BUNDLED
 from .models.catalogue import catalogue
-from .models.execution import AUTO, Execution, open_device
+from .models.execution import Execution, open_device
 from .models.inventory import take_inventory, tell_set
 from .models.providers import available_providers
+from .options import AUTO
 from .sizes import size_of
 from .talking_head import talk
 

@@ -14,8 +14,7 @@ from .errors import EngineError, ModelError
 from .host import Host
 from .lite.engine import LiteEngine
 from .models.execution import Execution
-
-AUTO = "auto"
+from .options import AUTO
 
 ENGINE_NAMES = (AUTO, "lite", "ditto")
 """What a user may choose."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+DONE, INTERNAL_ERROR, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+"""What the command line exits with."""
+
 
 class DittoError(Exception):
     """Anything a user can cause or fix. The message is complete: show it as it is."""

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from .models.execution import AUTO, COMPILE, PRECISIONS, RUNNERS, Execution, open_device
+from .models.execution import COMPILE, PRECISIONS, RUNNERS, Execution, open_device
+from .options import AUTO
 
 
 def add_execution(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,9 @@ CustomFormula = Literal["opacity", "published"]
 BLEND_MODES: tuple[BlendMode, ...] = get_args(BlendMode)
 LARGEST_SEED = 2**64 - 1
 
+AUTO = "auto"
+"""Of engines, runners, precisions and devices: what suits best."""
+
 EmotionLabel: TypeAlias = str | SupportsIndex
 EmotionMixture: TypeAlias = EmotionLabel | Sequence[EmotionLabel]
 EmotionChoice: TypeAlias = Tensor | NDArray[Any] | EmotionMixture | Sequence[Sequence[EmotionLabel]]

@@ -25,7 +25,6 @@ from .ditto.engine import DittoEngine
 from .ditto.speech import FRAME, PUBLISHED_CHUNK, RATE, Chunk
 from .ditto.streamed_video import StreamedVideo
 from .engine import Engine
-from .engines import AUTO
 from .errors import InputError
 from .flags import BY_NAME, by_target, ignored, tell_ignored, with_values
 from .host import Host
@@ -34,6 +33,7 @@ from .media.source import open_source
 from .media.writer import container_for, write_video
 from .models.configs import read_settings
 from .models.execution import Execution
+from .options import AUTO
 from .scripts import RENAMED, SCRIPTS, open_engine, published_options
 from .talking_head import TalkOptions, animate, enhanced, talk
 

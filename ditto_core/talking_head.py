@@ -25,14 +25,14 @@ from .ditto.engine import DittoEngine
 from .ditto.online import animate_online
 from .ditto.speech import PUBLISHED_CHUNK, Chunk
 from .engine import Engine, common_engine
-from .engines import AUTO, load_engine
+from .engines import load_engine
 from .errors import EngineError, InputError
 from .host import Host
 from .media.encoders import VideoOptions
 from .media.sound import as_audio, read_audio
 from .media.source import as_source, open_source
 from .media.writer import container_for, write_video
-from .options import AvatarOptions, BlendOptions, MotionOptions, StitchOptions
+from .options import AUTO, AvatarOptions, BlendOptions, MotionOptions, StitchOptions
 
 PathOrPixels = str | PathLike[str] | NDArray[np.uint8] | Tensor
 PathOrSound = str | PathLike[str] | tuple[NDArray[np.float32] | Tensor, int]

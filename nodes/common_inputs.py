@@ -6,9 +6,9 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..ditto_core.engines import AUTO, ENGINE_NAMES
+from ..ditto_core.engines import ENGINE_NAMES
 from ..ditto_core.media.encoders import VideoOptions
-from ..ditto_core.options import LARGEST_SEED, AvatarOptions, MotionOptions, StitchOptions
+from ..ditto_core.options import AUTO, LARGEST_SEED, AvatarOptions, MotionOptions, StitchOptions
 
 
 def source_input() -> Any:

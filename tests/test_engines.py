@@ -9,9 +9,10 @@ import pytest
 from helpers.hosts import Told
 
 from ditto_core.engine import Engine, common_engine
-from ditto_core.engines import AUTO, ENGINE_NAMES, load_engine
+from ditto_core.engines import ENGINE_NAMES, load_engine
 from ditto_core.errors import EngineError, ModelError
 from ditto_core.host import Host
+from ditto_core.options import AUTO
 
 
 class NamedEngine:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..errors import InputError, ModelError
 from ..host import Host
 from ..models.compiling import compiler_for
-from ..models.execution import AUTO, Execution, choose_dtype, precision_name
+from ..models.execution import Execution, choose_dtype, precision_name
 from ..models.inventory import download_command, remedy
 from ..models.onnx_graph import rewritten, usable
 from ..models.providers import TENSORRT_PROVIDER, available_providers, providers_for, tensorrt_providers
@@ -22,6 +22,7 @@ from ..models.runners import OnnxRunner, Runner
 from ..models.tensorrt import TensorRTRunner
 from ..models.tensorrt_files import engine_name, precision_of
 from ..models.torch_runner import TorchRunner
+from ..options import AUTO
 from .checkpoints import Checkpoints
 from .networks import create, faster
 from .networks.lmdm import LMDM

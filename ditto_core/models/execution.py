@@ -8,6 +8,7 @@ from typing import Any, Literal, cast, get_args
 import torch
 
 from ..errors import InputError
+from ..options import AUTO
 
 RunnerChoice = Literal["auto", "pytorch", "onnx", "tensorrt"]
 PrecisionChoice = Literal["auto", "fp32", "fp16", "bf16"]
@@ -17,7 +18,6 @@ RUNNERS: tuple[str, ...] = get_args(RunnerChoice)
 PRECISIONS: tuple[str, ...] = get_args(PrecisionChoice)
 COMPILE: tuple[str, ...] = get_args(CompileChoice)
 
-AUTO = "auto"
 TENSOR_CORES = (7, 0)
 """The compute capability from which half precision is faster: Volta, Turing and all later GPUs."""
 
