@@ -35,7 +35,7 @@ from .models.configs import read_settings
 from .models.execution import Execution
 from .options import AUTO
 from .scripts import RENAMED, SCRIPTS, open_engine, published_options
-from .talking_head import TalkOptions, animate, enhanced, talk
+from .talking_head import TalkOptions, animate, enhanced, register, talk
 
 _OF_THE_CLIP = ("N_d", "online_mode", "chunksize")
 """Options of the published program that follow from the speech and from how it is fed."""
@@ -114,9 +114,7 @@ class StreamSDK:
         self.online_mode = bool(kwargs.get("online_mode", configured))
         source = open_source(source_path, self._options.motion.fps)
         self._restorers = prepare_restorers(self._options.superres, self.host)
-        self._avatar = self.engine.register(source, self._options.avatar, self.host)
-        for note in self._avatar.notes:
-            self.host.notice(note)
+        self._avatar = register(self.engine, source, self._options.avatar, self.host)
         self._output = Path(output_path)
         self._frames, self._chunks = -1, []
         self.audio2motion_queue = SpeechSlot()

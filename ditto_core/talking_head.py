@@ -80,15 +80,21 @@ def render(engine: Engine, source: Source, audio: Audio, options: TalkOptions, h
             "Leave online out, or install Ditto's checkpoints."
         )
     restorers = prepare_restorers(options.superres, host)  # a missing file is said before the work
-    avatar = engine.register(source, options.avatar, host)
-    for note in avatar.notes:
-        host.notice(note)
+    avatar = register(engine, source, options.avatar, host)
     if options.online and isinstance(engine, DittoEngine):
         parts = (options.motion, options.stitch, options.blend)
         frames = animate_online(engine, avatar, audio, *parts, host, chunk=Chunk(*options.chunksize))
     else:
         frames = animate(avatar, engine.encode_speech(audio, host), options, host)
     return enhanced(frames, restorers, options.superres, host)
+
+
+def register(engine: Engine, source: Source, options: AvatarOptions, host: Host) -> Avatar:
+    """The first stage, and the user told what he should know of this source."""
+    avatar = engine.register(source, options, host)
+    for note in avatar.notes:
+        host.notice(note)
+    return avatar
 
 
 def animate(avatar: Avatar, speech: SpeechFeatures, options: TalkOptions, host: Host) -> Frames:

@@ -12,6 +12,7 @@ from ..ditto_core.engine import Engine
 from ..ditto_core.face.preview import preview_face
 from ..ditto_core.media.collect import collect_images
 from ..ditto_core.options import AvatarOptions, FaceChoice, FaceNetworks, FaceRule
+from ..ditto_core.talking_head import register
 from .comfy_host import ComfyHost
 from .common_inputs import max_size_input, source_input
 from .inputs import NO_CONTROLS, chosen, source_from
@@ -189,9 +190,7 @@ class DittoLoadAvatar(io.ComfyNode):
             motion_frames=motion_frames,
             face_networks=chosen("face_networks", face_networks, FACE_NETWORKS),
         )
-        avatar = engine.register(source_from(source, as_fps(fps)), controls.avatar(options), host)
-        for note in avatar.notes:
-            host.notice(note)
+        avatar = register(engine, source_from(source, as_fps(fps)), controls.avatar(options), host)
         preview = collect_images(preview_face(avatar, PREVIEW_FRAMES), host)
         shown = {**host.shown_notices(), **ui.PreviewImage(preview, cls=cls).as_dict()}
         return io.NodeOutput(avatar, preview, ui=shown)
