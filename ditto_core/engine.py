@@ -7,6 +7,7 @@ shared. Registration and motion compute at once; warp and decode return lazy seq
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Protocol
 
 from .data import Audio, Avatar, FaceCrops, FeatureVolumes, Keypoints, Motion, Source, SpeechFeatures
@@ -26,6 +27,9 @@ class Engine(ABC):
 
     ignores: ClassVar[frozenset[str]] = frozenset()
     """Options of the stages, and keys of `ctrl_info`, that change nothing here."""
+
+    panels: ClassVar[Mapping[str, Sequence[str]]] = {"Head, degrees": ("yaw", "pitch", "roll")}
+    """Channels of motion that are drawn together, by what they move."""
 
     @abstractmethod
     def register(self, source: Source, options: AvatarOptions, host: Host) -> Avatar:

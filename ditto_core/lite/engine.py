@@ -49,6 +49,11 @@ class LiteEngine(Engine):
             *("vad_on", "amplitude_of", "delta_exp"),
         )
     )
+    panels = {  # noqa: RUF012
+        "Mouth": ("open", "wide", "press", "tuck"),
+        "Eyes": ("blink_left", "blink_right", "brow"),
+        **Engine.panels,
+    }
 
     @cached_property
     def finder(self) -> FaceFinder:

@@ -35,13 +35,6 @@ TEXT = (200, 203, 208)
 FAINT = (140, 144, 150)
 COLOURS = ((255, 176, 59), (92, 200, 255), (150, 220, 110), (240, 110, 150), (190, 150, 255), (240, 230, 130))
 
-
-NAMED_PANELS = {
-    "Mouth": ("open", "wide", "press", "tuck"),
-    "Eyes": ("blink_left", "blink_right", "brow"),
-    "Head, degrees": ("yaw", "pitch", "roll"),
-}
-
 Panels = Mapping[str, Mapping[str, Tensor]]
 """Curves (N,) by name, by the title of the panel they are drawn in."""
 
@@ -95,8 +88,8 @@ class _Canvas:
 def plot_motion(motion: Motion, width: int = 1200, height: int = 720) -> Tensor:
     """Motion over the waveform of its speech: RGB uint8 (height, width, 3).
 
-    Named face channels are shown in panels for mouth, eyes and head; where the mouth's have no names, those
-    of all others that move most, too.
+    The channels its engine names are shown in that engine's panels; where those of the mouth have no names,
+    those of all others that move most, too.
     """
     return plot_curves(_panels(motion), motion.fps, motion.audio, width, height)
 
@@ -129,11 +122,11 @@ def plot_curves(
 
 
 def _panels(motion: Motion) -> Panels:
-    """The named panels with the channels this motion has, after one of those that move most."""
+    """The engine's panels with the channels this motion has, after one of those that move most."""
     column = {name: motion.values[:, number] for number, name in enumerate(motion.channels)}
     named = {
         title: {name: column[name] for name in names if name in column}
-        for title, names in NAMED_PANELS.items()
+        for title, names in motion.engine.panels.items()
     }
     named = {title: curves for title, curves in named.items() if curves}
     if "Mouth" in named:
