@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import errno
+import dataclasses
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import huggingface_hub
 import huggingface_hub.constants
 import pytest
 import torch
-from helpers.hub_server import Hub, serving
+from helpers.hub_server import Hub, serving, wait_until
 
+import ditto_core
 from ditto_core.errors import DownloadError, InputError, Interrupted
 from ditto_core.host import Host
 from ditto_core.models import download as downloading
-from ditto_core.models import transfer
+from ditto_core.models import hub_process, transfer
 from ditto_core.models.catalogue import ModelFile
 from ditto_core.models.download import by_hand, download
+from ditto_core.models.hub_process import PIECE
 from ditto_core.models.inventory import take_inventory
 
 REPO = "someone/model"
@@ -29,13 +38,13 @@ BIG, SMALL, LOOSE = bytes(range(256)) * 12_000, b"\x80\x04}.", b"weights of else
 
 
 class WatchingHost(Host):
-    """Remembers, and interrupts when told to."""
+    """Remembers, and interrupts when so many megabytes are there."""
 
-    def __init__(self, stop_after: int = 10**9) -> None:
+    def __init__(self, stop_at: int = 10**9) -> None:
         self.seen: list[tuple[str, int, int]] = []
         self.heard: list[str] = []
-        self.checks = 0
-        self.stop_after = stop_after
+        self.stop_at = stop_at
+        self.stopped = 0.0
 
     def progress(self, stage: str, done: int, total: int, preview: torch.Tensor | None = None) -> None:
         self.seen.append((stage, done, total))
@@ -44,8 +53,8 @@ class WatchingHost(Host):
         self.heard.append(message)
 
     def check_interrupted(self) -> None:
-        self.checks += 1
-        if self.checks > self.stop_after:
+        if self.seen and self.seen[-1][1] >= self.stop_at:
+            self.stopped = time.monotonic()
             raise Interrupted("stopped")
 
 
@@ -129,23 +138,53 @@ def test_a_broken_connection_goes_on_where_it_stopped(place: Place) -> None:
     assert place.contents() == WHOLE
     first, second = place.hub.asked_for("resolve/main/nets")
     assert "Range" not in first[2]
-    assert second[2]["Range"] == "bytes=1000000-"
+    assert second[2]["Range"] == f"bytes={whole_pieces(1_000_000)}-"
+
+
+def whole_pieces(received: int) -> int:
+    """What of so many bytes is in the file when the connection breaks."""
+    return received // PIECE * PIECE
 
 
 def test_an_interrupted_download_goes_on_in_the_next_call(place: Place) -> None:
+    place.hub.stalls, place.hub.cut = True, {f"{REPO}/nets/big.pth": 2_500_000}
+    host = WatchingHost(stop_at=2)
     with pytest.raises(Interrupted):
-        place.download(WatchingHost(stop_after=1))
+        place.download(host)
+    assert time.monotonic() - host.stopped < 0.5, "the server's silence was waited for"
     (name,) = place.contents()
     assert name.startswith("nets/big.pth.")
     assert name.endswith(".part")
     begun = len(place.contents()[name])
-    assert 0 < begun < len(BIG)
+    assert begun == whole_pieces(2_500_000)
 
     host = WatchingHost()
     place.download(host)
     assert place.contents() == WHOLE
     assert place.hub.asked_for("nets/big")[-1][2]["Range"] == f"bytes={begun}-"
     assert host.seen[0][1] >= begun // 10**6
+
+
+def test_the_process_that_downloads_ends_with_the_one_that_asked(place: Place, tmp_path: Path) -> None:
+    place.hub.stalls, place.hub.cut = True, {"releases/loose.pth": PIECE}
+    place.hub.files["releases/loose.pth"] = bytes(2 * PIECE)
+    part = tmp_path / "loose.part"
+    request = {"url": place.files[2].url, "headers": {}, "part": str(part), "bytes": None}
+    command = [sys.executable, hub_process.__file__]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        wait_until(lambda: part.exists() and part.stat().st_size == PIECE)
+        process.stdin.close()
+        assert process.wait(5) == 0
+
+
+def test_a_process_that_dies_is_one_clear_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "PATIENCE", 0.1)
+    monkeypatch.setattr(sys, "executable", shutil.which("false"))
+    with pytest.raises(DownloadError, match=r"big\.pth cannot be reached \(the process .* ended with 1\)"):
+        place.download()
 
 
 def test_a_server_without_ranges_starts_again(place: Place) -> None:
@@ -166,6 +205,15 @@ def test_a_part_that_is_whole_already_only_needs_its_name(place: Place) -> None:
     part = place.folder / "superres" / f"loose.pth.{place.files[2].sha256[:12]}.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(LOOSE)
+    place.download()
+    assert place.contents() == WHOLE
+
+
+@pytest.mark.parametrize("content", [BIG[:1_000_000], BIG[1:] + b"!", BIG + b"and more"])
+def test_a_part_that_is_spoilt_is_begun_anew(place: Place, content: bytes) -> None:
+    part = place.folder / "nets" / f"big.pth.{hashlib.sha256(BIG).hexdigest()[:12]}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(content[::-1])
     place.download()
     assert place.contents() == WHOLE
 
@@ -221,20 +269,28 @@ def test_a_busy_server_is_asked_again(place: Place) -> None:
     assert place.contents() == WHOLE
 
 
-def test_a_server_that_stays_busy_is_out_of_reach(place: Place) -> None:
+def test_a_server_that_stays_busy_is_out_of_reach(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "PATIENCE", 0.5)
     place.hub.busy["releases/loose.pth"] = 99
     with pytest.raises(DownloadError, match=r"loose\.pth cannot be reached \(503"):
         place.download()
-    assert len(place.hub.asked_for("loose")) == transfer.TRIES
+    assert len(place.hub.asked_for("loose")) > 3
+
+
+def test_an_address_elsewhere_that_nobody_answers_is_out_of_reach(place: Place, monkeypatch: Any) -> None:
+    monkeypatch.setattr(transfer, "PATIENCE", 0.5)
+    dead = dataclasses.replace(place.files[2], url="http://127.0.0.1:9/loose.pth")
+    with pytest.raises(DownloadError, match=r"http://127\.0\.0\.1:9/loose\.pth cannot be reached \(.+\)"):
+        download([dead], [place.folder], Host())
 
 
 def test_a_connection_that_stalls_is_given_up_and_goes_on(place: Place, monkeypatch: Any) -> None:
-    monkeypatch.setattr(transfer, "PATIENCE", 0.2)
+    monkeypatch.setenv("HF_HUB_DOWNLOAD_TIMEOUT", "1")
     place.hub.stalls = True
     place.hub.cut[f"{REPO}/nets/big.pth"] = 500_000
     place.download()
     assert place.contents() == WHOLE
-    assert place.hub.asked_for("nets/big")[-1][2]["Range"] == "bytes=500000-"
+    assert place.hub.asked_for("nets/big")[-1][2]["Range"] == f"bytes={whole_pieces(500_000)}-"
 
 
 def test_without_a_network_it_says_so_and_what_to_put_where(place: Place) -> None:
@@ -249,8 +305,9 @@ def test_without_a_network_it_says_so_and_what_to_put_where(place: Place) -> Non
 
 def test_offline_mode_is_honoured(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(DownloadError, match="HF_HUB_OFFLINE"):
-        place.download()
+    for files in (place.files, place.files[2:]):
+        with pytest.raises(DownloadError, match="HF_HUB_OFFLINE"):
+            download(files, [place.folder], Host(), place.hub.endpoint)
     assert place.hub.asked == []
 
 
@@ -266,6 +323,14 @@ def test_an_endpoint_that_is_no_web_address_is_refused(place: Place, endpoint: s
         download(place.files, [place.folder], Host(), endpoint)
 
 
+def test_the_hubs_library_asks_for_every_byte(place: Place) -> None:
+    place.download()
+    told = f"ComfyUI-Ditto/{ditto_core.__version__}; hf_hub/{huggingface_hub.__version__}; "
+    asked = [*place.hub.asked_for("/resolve/"), *place.hub.asked_for("/releases/")]
+    assert len(asked) == 3
+    assert all(headers["User-Agent"].startswith(told) for _, _, headers in asked)
+
+
 def test_the_token_goes_to_the_hub_and_to_nobody_else(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
     with serving(Hub(dict(place.hub.files))) as store:
@@ -274,9 +339,7 @@ def test_the_token_goes_to_the_hub_and_to_nobody_else(place: Place, monkeypatch:
         assert place.contents() == WHOLE
         assert {headers.get("Authorization") for _, _, headers in store.asked} == {None}
     to_the_hub = place.hub.asked_for(REPO)
-    assert {headers.get("authorization") or headers.get("Authorization") for _, _, headers in to_the_hub} == {
-        "Bearer hf_secret"
-    }
+    assert {headers.get("Authorization") for _, _, headers in to_the_hub} == {"Bearer hf_secret"}
     assert "Authorization" not in place.hub.asked_for("loose")[0][2]
 
 
@@ -300,39 +363,38 @@ def test_too_little_room_is_found_before_anything_is_fetched(place: Place, monke
     assert not place.hub.asked_for("resolve")
 
 
-def test_a_disk_that_fills_up_is_explained_and_the_part_kept(place: Place, monkeypatch: Any) -> None:
-    real = Path.open
-
-    def open_full(path: Path, mode: str = "r", *more: Any, **named: Any) -> Any:
-        file = real(path, mode, *more, **named)
-        return FullDisk(file) if path.name.startswith("big.pth") and "b" in mode and "r" not in mode else file
-
-    monkeypatch.setattr(Path, "open", open_full)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_a_full_disk_is_explained(place: Place) -> None:
+    part = place.folder / "nets" / f"big.pth.{hashlib.sha256(BIG).hexdigest()[:12]}.part"
+    part.parent.mkdir(parents=True)
+    part.symlink_to("/dev/full")
     with pytest.raises(DownloadError, match=r"big\.pth cannot be written: No space left"):
         place.download()
-    monkeypatch.undo()
-    assert [name.endswith(".part") for name in place.contents()] == [True]
+    assert len(place.contents()) == 0
 
 
-class FullDisk:
-    """A file on a disk with half a megabyte left."""
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX limits")
+def test_what_fits_on_the_disk_is_kept_for_the_next_call(place: Place) -> None:
+    with room_for(500_000), pytest.raises(DownloadError, match=r"big\.pth cannot be written: File too large"):
+        place.download()
+    assert [(name.endswith(".part"), len(part)) for name, part in place.contents().items()] == [
+        (True, 500_000)
+    ]
+    place.download()
+    assert place.contents() == WHOLE
+    assert place.hub.asked_for("nets/big")[-1][2]["Range"] == "bytes=500000-"
 
-    def __init__(self, file: Any) -> None:
-        self.file = file
 
-    def __enter__(self) -> FullDisk:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.file.close()
-
-    def tell(self) -> int:
-        return self.file.tell()
-
-    def write(self, piece: bytes) -> None:
-        if self.file.tell() + len(piece) > 500_000:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        self.file.write(piece)
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file can become larger."""
+    resource = import_module("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_folder_that_cannot_be_made_is_explained(place: Place) -> None:

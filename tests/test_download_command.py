@@ -18,6 +18,7 @@ from ditto_core.__main__ import main
 from ditto_core.host import Host
 from ditto_core.models import catalogue as catalogue_module
 from ditto_core.models import transfer
+from ditto_core.models.hub_process import PIECE
 
 ROOT = Path(__file__).parent.parent
 CONTENT = bytes(range(256)) * 8000
@@ -156,7 +157,7 @@ def test_stopped_by_the_user_it_leaves_a_part_and_goes_on_from_it(
 ) -> None:
     hub.stalls, hub.cut = True, {"some/one/first/a.pth": 1_000_000}
     process = start(listed, "first")
-    wait_until(lambda: any(path.stat().st_size > 900_000 for path in folder.glob("first/*.part")), 60)
+    wait_until(lambda: any(path.stat().st_size == 3 * PIECE for path in folder.glob("first/*.part")), 60)
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 130
     assert process.communicate()[1].splitlines()[-1] == "Interrupted."
@@ -166,7 +167,7 @@ def test_stopped_by_the_user_it_leaves_a_part_and_goes_on_from_it(
     hub.stalls = False
     assert main(["download", "first"]) == 0
     assert (folder / "first" / "a.pth").read_bytes() == CONTENT
-    assert hub.asked_for("resolve")[-1][2]["Range"] == "bytes=1000000-"
+    assert hub.asked_for("resolve")[-1][2]["Range"] == f"bytes={3 * PIECE}-"
 
 
 def test_offline_mode_of_the_environment_counts(

@@ -76,7 +76,8 @@ def test_switched_on_it_fetches_into_the_first_model_folder_with_progress(
 
 
 def test_the_stop_button_keeps_what_has_arrived(host: StubHost, hub: Hub, tmp_path: Path) -> None:
-    host.on_progress = lambda: setattr(host, "interrupted", True)
+    hub.stalls, hub.cut = True, {f"some/one/{PLACE}": 1_500_000}
+    host.on_progress = lambda: setattr(host, "interrupted", host.progress[-1][0] >= 1)
     with pytest.raises(InterruptProcessingException):
         host.call("DittoDownload", files="mesh", download=True)
     (left,) = (path.name for path in (tmp_path / "extra" / "ditto_onnx").iterdir())

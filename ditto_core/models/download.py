@@ -11,6 +11,7 @@ from ..errors import DownloadError
 from ..host import Host
 from ..sizes import size_of
 from .catalogue import ModelFile
+from .hub_process import HubProcess
 from .inventory import take_inventory
 from .remote import Remote, ask, hub_endpoint, url_of
 from .transfer import RefusedError, fetch, partial_of
@@ -41,12 +42,13 @@ def download(
     refusals = [answer for answer in answers.values() if isinstance(answer, str)]
     progress = _Progress(host, begun, total)
     written: list[Path] = []
-    for file, remote in remotes.items():
-        try:
-            fetch(remote, folder / file.place, host, partial(progress.received, file))
-            written.append(folder / file.place)
-        except RefusedError as error:
-            refusals.append(str(error))
+    with HubProcess() as process:
+        for file, remote in remotes.items():
+            try:
+                fetch(remote, folder / file.place, process, host, partial(progress.received, file))
+                written.append(folder / file.place)
+            except RefusedError as error:
+                refusals.append(str(error))
     if refusals:
         raise DownloadError(f"Not every file could be downloaded: {'; '.join(dict.fromkeys(refusals))}.")
     return tuple(written)

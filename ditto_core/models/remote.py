@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from .. import __version__
 from ..errors import DownloadError, InputError
 from ..sizes import exact_size
 from .catalogue import ModelFile
 
 PUBLIC_HUB = "https://huggingface.co"
 PATIENCE = 20.0
-"""Seconds without an answer after which a server counts as out of reach."""
+"""Seconds without an answer, or new bytes, after which a server counts as out of reach."""
 
 
 @dataclass(frozen=True)
 class Remote:
     """A file on a server.
 
-    git: the checksum of a file that the hub keeps without LFS. token: for this server, and for no other one.
+    git: the checksum of a file that the hub keeps without LFS. headers: what to ask with; the hub's hold the
+    token, which is for this server, and for no other one.
     """
 
     url: str
     bytes: int | None = None
     sha256: str = ""
     git: str = ""
-    token: str = ""
+    headers: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
     def version(self) -> str:
@@ -54,23 +56,18 @@ def ask(files: Iterable[ModelFile], endpoint: str) -> dict[ModelFile, Remote | s
 
     Raises `DownloadError` when the hub is out of reach or `HF_HUB_OFFLINE` is set.
     """
+    if _hub("huggingface_hub.constants").HF_HUB_OFFLINE:
+        raise DownloadError("HF_HUB_OFFLINE is set, so nothing is downloaded.")
     answers: dict[ModelFile, Remote | str] = {}
     repositories: dict[tuple[str, str], list[ModelFile]] = {}
     for file in files:
         if file.repo:
             repositories.setdefault((file.repo, file.revision), []).append(file)
         else:
-            answers[file] = Remote(file.url, file.bytes, file.sha256)
-    if repositories:
-        _refuse_offline()
+            answers[file] = Remote(file.url, file.bytes, file.sha256, headers=_headers())
     for (repo, revision), wanted in repositories.items():
         answers.update(_ask_repository(repo, revision, wanted, endpoint))
     return answers
-
-
-def _refuse_offline() -> None:
-    if _hub("huggingface_hub.constants").HF_HUB_OFFLINE:
-        raise DownloadError("HF_HUB_OFFLINE is set, so nothing is downloaded.")
 
 
 def _ask_repository(
@@ -113,7 +110,15 @@ def _remote(file: ModelFile, sibling: Any, endpoint: str, token: str) -> Remote 
     if file.sha256 and sha256 and file.sha256 != sha256:
         return f"the hub's {file.path} is another one (SHA-256 {sha256} instead of {file.sha256})"
     git = "" if sha256 else sibling.blob_id or ""
-    return Remote(url_of(file, endpoint), sibling.size, sha256 or file.sha256, git, token)
+    return Remote(url_of(file, endpoint), sibling.size, sha256 or file.sha256, git, _headers(token))
+
+
+def _headers(token: str = "") -> dict[str, str]:
+    """Who asks, and with what token; and that the bytes are wanted as they are."""
+    built: dict[str, str] = _hub("huggingface_hub.utils").build_hf_headers(
+        token=token or False, library_name="ComfyUI-Ditto", library_version=__version__
+    )
+    return {**built, "Accept-Encoding": "identity"}
 
 
 def _hub(module: str) -> Any:

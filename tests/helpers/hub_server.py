@@ -36,7 +36,7 @@ class Hub:
     stalls: bool = False
     redirects_to: str = ""
     asked: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
-    """Method, path and headers of every request."""
+    """Method, path and headers (`Like-This`) of every request."""
     endpoint: str = ""
     closing: threading.Event = field(default_factory=threading.Event)
 
@@ -82,7 +82,8 @@ def _handler(hub: Hub) -> Callable[..., BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             path = self.path.partition("?")[0]
-            hub.asked.append(("GET", self.path, dict(self.headers)))
+            headers = {name.title(): value for name, value in self.headers.items()}
+            hub.asked.append(("GET", self.path, headers))
             if path.startswith("/api/models/"):
                 return self._list(path.removeprefix("/api/models/"))
             if hub.redirects_to and "/resolve/" in path and not path.startswith("/cache"):
