@@ -1,4 +1,4 @@
-"""The inputs that several nodes have: the same name, range, default and tooltip wherever they appear."""
+"""What several nodes have, the same wherever it appears: inputs with their ranges and defaults, an output."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from ..ditto_core.engines import ENGINE_NAMES
 from ..ditto_core.media.encoders import VideoOptions
 from ..ditto_core.options import AUTO, LARGEST_SEED, AvatarOptions, MotionOptions, StitchOptions
+from .sockets import EngineSocket
 
 
 def source_input() -> Any:
@@ -33,6 +34,11 @@ def engine_input() -> Any:
     )
 
 
+def engine_output() -> Any:
+    """The engine that does the work."""
+    return EngineSocket.Output(display_name="engine", tooltip="For Ditto Load Avatar and Ditto Wav2Feat.")
+
+
 def max_size_input() -> Any:
     """How large sources are at most."""
     return io.Int.Input(
@@ -42,6 +48,13 @@ def max_size_input() -> Any:
         max=8192,
         step=8,
         tooltip="Longest side of the result in pixels. Larger sources are scaled down.",
+    )
+
+
+def fps_input(tooltip: str) -> Any:
+    """A frame rate."""
+    return io.Float.Input(
+        "fps", default=float(MotionOptions.fps), min=1.0, max=120.0, step=0.01, tooltip=tooltip
     )
 
 

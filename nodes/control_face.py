@@ -15,6 +15,7 @@ from .control_inputs import (
     controls_input,
     controls_output,
     curve_input,
+    seconds_input,
 )
 from .inputs import NO_CONTROLS, chosen
 
@@ -52,30 +53,11 @@ class DittoEmotion(io.ComfyNode):
                     default=NO_SECOND,
                     tooltip="Another emotion shown at the same time.",
                 ),
-                io.Float.Input(
-                    "start",
-                    default=0.0,
-                    min=0.0,
-                    max=100_000.0,
-                    step=0.1,
-                    tooltip="Seconds after which it begins.",
+                seconds_input("start", 0.0, 100_000.0, "Seconds after which it begins."),
+                seconds_input(
+                    "end", 0.0, 100_000.0, "Seconds after which it is gone; 0 for the end of the clip."
                 ),
-                io.Float.Input(
-                    "end",
-                    default=0.0,
-                    min=0.0,
-                    max=100_000.0,
-                    step=0.1,
-                    tooltip="Seconds after which it is gone; 0 for the end of the clip.",
-                ),
-                io.Float.Input(
-                    "fade",
-                    default=0.5,
-                    min=0.0,
-                    max=60.0,
-                    step=0.1,
-                    tooltip="Seconds in which it comes and goes, within start and end.",
-                ),
+                seconds_input("fade", 0.5, 60.0, "Seconds in which it comes and goes, within start and end."),
                 controls_input(),
             ],
             outputs=[controls_output()],
@@ -114,14 +96,7 @@ class DittoEmotionSchedule(io.ComfyNode):
                     tooltip="time: emotion, with commas or line breaks between. A time is a frame (75) or "
                     "seconds (3s), an emotion a name or number, several with + between them.",
                 ),
-                io.Float.Input(
-                    "fade",
-                    default=0.5,
-                    min=0.0,
-                    max=60.0,
-                    step=0.1,
-                    tooltip="Seconds in which an emotion replaces the one before.",
-                ),
+                seconds_input("fade", 0.5, 60.0, "Seconds in which an emotion replaces the one before."),
                 controls_input(),
             ],
             outputs=[controls_output()],

@@ -36,6 +36,11 @@ def curve_input(name: str, meaning: str) -> Any:
     return io.String.Input(name, default="", tooltip=f"{meaning} {KEYFRAMES}")
 
 
+def seconds_input(name: str, default: float, highest: float, tooltip: str) -> Any:
+    """A time or a duration."""
+    return io.Float.Input(name, default=default, min=0.0, max=highest, step=0.1, tooltip=tooltip)
+
+
 def between_input() -> Any:
     """How values get from one keyframe to the next."""
     return io.Combo.Input(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from .blend_mask import DittoBlendMask
 from .comfy_host import register_model_folder
 from .control_face import DittoBlinks, DittoEmotion, DittoEmotionSchedule, DittoExpression, DittoEyes
 from .control_motion import DittoFade, DittoFrameControl, DittoHeadPose, DittoPreset
 from .convert_tensorrt import DittoConvertTensorRT
-from .crops_to_images import DittoBlendMask, DittoCropsToImages, DittoKeypointsToImages
+from .crops_to_images import DittoCropsToImages
 from .decode import DittoDecode
 from .download import DittoDownload
 from .example import DittoExample
 from .frames_to_images import DittoFramesToImages
 from .frames_to_video import DittoFramesToVideo
+from .keypoints_to_images import DittoKeypointsToImages
 from .lmdm_sample import DittoLMDMSample
 from .load_avatar import DittoLoadAvatar
 from .load_engine import DittoLoadEngine

@@ -11,7 +11,7 @@ from ..ditto_core.ditto.emotion import EMOTIONS
 from ..ditto_core.engine import common_engine
 from ..ditto_core.options import MotionOptions
 from .comfy_host import ComfyHost
-from .common_inputs import blinks_input, seed_input
+from .common_inputs import blinks_input, fps_input, seed_input
 from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
 from .sockets import AvatarSocket, ControlsSocket, MotionSocket, SpeechSocket
 
@@ -35,14 +35,7 @@ class DittoLMDMSample(io.ComfyNode):
                 AvatarSocket.Input("avatar", tooltip="Who moves, from Ditto Load Avatar."),
                 SpeechSocket.Input("speech", tooltip="What is said, from Ditto Wav2Feat."),
                 seed_input(),
-                io.Float.Input(
-                    "fps",
-                    default=float(MotionOptions.fps),
-                    min=1.0,
-                    max=120.0,
-                    step=0.01,
-                    tooltip="Frame rate of a portrait's motion. A clip keeps the rate it was loaded with.",
-                ),
+                fps_input("Frame rate of a portrait's motion. A clip keeps the rate it was loaded with."),
                 blinks_input(),
                 io.Int.Input(
                     "sampling_timesteps",

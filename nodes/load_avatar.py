@@ -14,7 +14,7 @@ from ..ditto_core.media.collect import collect_images
 from ..ditto_core.options import AvatarOptions, FaceChoice, FaceNetworks, FaceRule
 from ..ditto_core.talking_head import register
 from .comfy_host import ComfyHost
-from .common_inputs import max_size_input, source_input
+from .common_inputs import fps_input, max_size_input, source_input
 from .inputs import NO_CONTROLS, chosen, source_from
 from .sockets import AvatarSocket, ControlsSocket, EngineSocket
 
@@ -37,14 +37,9 @@ class DittoLoadAvatar(io.ComfyNode):
                 EngineSocket.Input("engine", tooltip="From Ditto Load Engine."),
                 source_input(),
                 max_size_input(),
-                io.Float.Input(
-                    "fps",
-                    default=25.0,
-                    min=1.0,
-                    max=120.0,
-                    step=0.01,
-                    tooltip="Frame rate a VIDEO is resampled to, and the rate of a batch of IMAGEs. "
-                    "A portrait ignores it.",
+                fps_input(
+                    "Frame rate a VIDEO is resampled to, and the rate of a batch of IMAGEs. A portrait "
+                    "ignores it."
                 ),
                 io.Int.Input(
                     "template_n_frames",

@@ -7,8 +7,7 @@ from comfy_api.latest import io
 from ..ditto_core.engines import engine_state, shared_engine
 from ..ditto_core.models.execution import COMPILE, PRECISIONS, RUNNERS, Execution
 from .comfy_host import ComfyHost, ModelFolders
-from .common_inputs import engine_input
-from .sockets import EngineSocket
+from .common_inputs import engine_input, engine_output
 
 
 class DittoLoadEngine(io.ComfyNode):
@@ -49,11 +48,7 @@ class DittoLoadEngine(io.ComfyNode):
                     "run, which takes minutes; graphs records their work once. Ditto in PyTorch only.",
                 ),
             ],
-            outputs=[
-                EngineSocket.Output(
-                    display_name="engine", tooltip="For Ditto Load Avatar and Ditto Wav2Feat."
-                ),
-            ],
+            outputs=[engine_output()],
         )
 
     @classmethod

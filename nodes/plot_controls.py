@@ -9,7 +9,7 @@ from ..ditto_core.controls.curve import Clip
 from ..ditto_core.controls.plot import control_curves
 from ..ditto_core.data import as_fps
 from ..ditto_core.media.plot import plot_curves
-from .common_inputs import diagram_inputs
+from .common_inputs import diagram_inputs, fps_input
 from .inputs import audio_from
 from .outputs import image_from
 from .sockets import ControlsSocket
@@ -28,9 +28,7 @@ class DittoPlotControls(io.ComfyNode):
             inputs=[
                 ControlsSocket.Input("controls", tooltip="From the nodes in Ditto/Controls."),
                 io.Audio.Input("audio", tooltip="The speech: sets the length, and lies behind the curves."),
-                io.Float.Input(
-                    "fps", default=25.0, min=1.0, max=120.0, step=0.01, tooltip="Frame rate of the clip."
-                ),
+                fps_input("Frame rate of the clip."),
                 *diagram_inputs(),
             ],
             outputs=[io.Image.Output(display_name="plot", tooltip="For Preview Image or Save Image.")],

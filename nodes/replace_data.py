@@ -8,6 +8,7 @@ from ..ditto_core.ditto.config import data_files
 from ..ditto_core.engine import Engine
 from ..ditto_core.engines import with_data
 from .comfy_host import ComfyHost, ModelFolders
+from .common_inputs import engine_output
 from .inputs import chosen
 from .sockets import EngineSocket
 
@@ -37,11 +38,7 @@ class DittoReplaceData(io.ComfyNode):
                     "stays as it is.",
                 ),
             ],
-            outputs=[
-                EngineSocket.Output(
-                    display_name="engine", tooltip="For Ditto Load Avatar and Ditto Wav2Feat."
-                ),
-            ],
+            outputs=[engine_output()],
         )
 
     @classmethod

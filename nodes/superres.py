@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from typing import Any, get_args
 
 import torch
 from comfy_api.latest import io
@@ -12,7 +12,7 @@ from ..ditto_core.blend.superres import enhance, enhance_images
 from ..ditto_core.blend.superres_files import model_names, model_state, open_model, open_restorers
 from ..ditto_core.blend.superres_plan import Method, SuperResOptions, When
 from ..ditto_core.data import Frames
-from ..ditto_core.models.execution import PRECISIONS, PrecisionChoice
+from ..ditto_core.models.execution import PrecisionChoice
 from .comfy_host import ComfyHost, ModelFolders
 from .inputs import chosen
 from .sockets import FramesOrImages, FramesSocket, SuperResSocket
@@ -27,9 +27,6 @@ METHOD_TOOLTIP = (
 WHEN_TOOLTIP = (
     "auto: a face that was rendered with fewer pixels than it has in the frame; in an IMAGE, a face of fewer "
     "than 512x512 pixels. always: every face. never: none."
-)
-PRECISION_TOOLTIP = (
-    "What the networks calculate in. auto: fp16 on a GPU for networks made for it, otherwise fp32."
 )
 
 
@@ -52,12 +49,7 @@ class DittoLoadSuperRes(io.ComfyNode):
                     tooltip="A file in models/ditto/superres, models/facerestore_models or "
                     "models/upscale_models. Published files are listed too when they are not there yet.",
                 ),
-                io.Combo.Input(
-                    "precision",
-                    options=list(PRECISIONS),
-                    default=SuperResOptions.precision,
-                    tooltip=PRECISION_TOOLTIP,
-                ),
+                precision_input(),
             ],
             outputs=[SuperResSocket.Output(display_name="model", tooltip="For Ditto SuperRes.")],
         )
@@ -117,12 +109,7 @@ class DittoSuperRes(io.ComfyNode):
                     tooltip="Frames to each side over which the restoration of what keeps still is averaged, "
                     "against flicker; 0 restores every frame for itself.",
                 ),
-                io.Combo.Input(
-                    "precision",
-                    options=list(PRECISIONS),
-                    default=SuperResOptions.precision,
-                    tooltip=PRECISION_TOOLTIP,
-                ),
+                precision_input(),
                 SuperResSocket.Input(
                     "model",
                     optional=True,
@@ -165,3 +152,14 @@ class DittoSuperRes(io.ComfyNode):
         result, report = work(frames, lambda: open_restorers(options, host, model), options, host)
         host.notice(report)
         return io.NodeOutput(result, report, ui=host.shown_notices())
+
+
+def precision_input() -> Any:
+    """How exactly the networks calculate."""
+    return io.Combo.Input(
+        "precision",
+        options=list(PRECISION_CHOICES),
+        default=SuperResOptions.precision,
+        tooltip="What the networks calculate in. auto: fp16 on a GPU for networks made for it, otherwise "
+        "fp32.",
+    )
