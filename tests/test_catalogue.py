@@ -142,6 +142,18 @@ def test_a_set_is_told_with_what_is_there_missing_and_damaged(tmp_path: Path) ->
     assert tell_set("superres", [tmp_path]).endswith(": all 4 files are there")
 
 
+def test_networks_the_user_exported_himself_are_not_called_damaged_alone(tmp_path: Path) -> None:
+    (tmp_path / "ditto_onnx").mkdir()
+    exported, page = tmp_path / "ditto_onnx" / "warp_network.onnx", tmp_path / "ditto_onnx" / "hubert.onnx"
+    exported.write_bytes(b"\x08\x0a\x12\x07pytorch")
+    page.write_bytes(b"<!doctype html>")
+    told = tell_set("ditto-onnx", [tmp_path])
+    assert (
+        f", not the published one (written by `ditto convert onnx`?) or damaged: {exported} (11 byt" in told
+    )
+    assert f", damaged or not the published one: {page} (" in told
+
+
 def test_sizes_are_written_for_people() -> None:
     assert [size_of(count) for count in (None, 7, 31_002, 2_393_098, 1_460_740_880)] == [
         "size unknown",

@@ -90,8 +90,15 @@ def tell_set(name: str, folders: Sequence[Path]) -> str:
         if found.missing:
             told += f", missing: {', '.join(file.place for file in found.missing)}"
         for _, path, wrong in found.flawed:
-            told += f", damaged or not the published one: {path} ({wrong})"
+            told += f", {_suspicion(path)}: {path} ({wrong})"
     return f"{told}. Get it: {download_command(name)}"
+
+
+def _suspicion(path: Path) -> str:
+    """What a file that is not as published is taken for."""
+    if path.suffix == ".onnx" and not wrong_kind(path):
+        return "not the published one (written by `ditto convert onnx`?) or damaged"
+    return "damaged or not the published one"
 
 
 def download_command(*sets: str) -> str:
