@@ -270,11 +270,11 @@ def test_a_busy_server_is_asked_again(place: Place) -> None:
 
 
 def test_a_server_that_stays_busy_is_out_of_reach(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "PATIENCE", 0.5)
+    monkeypatch.setattr(transfer, "PATIENCE", 1.0)
     place.hub.busy["releases/loose.pth"] = 99
     with pytest.raises(DownloadError, match=r"loose\.pth cannot be reached \(503"):
         place.download()
-    assert len(place.hub.asked_for("loose")) > 3
+    assert len(place.hub.asked_for("loose")) >= 3
 
 
 def test_an_address_elsewhere_that_nobody_answers_is_out_of_reach(place: Place, monkeypatch: Any) -> None:
