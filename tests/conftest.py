@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers.ditto_release import use_small_networks, write_release
+from helpers.ditto_release import SMALL, use_small_networks, write_release
 from helpers.people import face
 from helpers.stub_host import StubHost
 from hypothesis import settings
@@ -64,3 +65,13 @@ def engine(release: Path) -> DittoEngine:
 def person(engine: DittoEngine) -> DittoAvatar:
     """A portrait registered with it."""
     return engine.register(as_source(np.asarray(face())), AvatarOptions(), Host())
+
+
+@pytest.fixture
+def ditto(stub: StubHost, release: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the same files, which a test may change, in ComfyUI's models/ditto."""
+    for name, build in SMALL.items():
+        monkeypatch.setitem(stub.core("ditto.networks")._NETWORKS, name, build)
+    folder = Path(shutil.copytree(release, stub.folder / "models" / "ditto"))
+    yield folder
+    shutil.rmtree(folder)

@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from helpers.ditto_release import SMALL, use_small_networks, write_release
 from helpers.stub_host import StubHost
 
 PITCH, YAW = 11, 10  # of Lite's motion
 
 
-@pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubHost]:
-    host = StubHost(tmp_path_factory.mktemp("host"))
-    yield host
-    host.close()
+@pytest.fixture
+def host(stub: StubHost) -> StubHost:
+    return stub
 
 
 @pytest.fixture
 def portrait(host: StubHost) -> torch.Tensor:
     return host.call("DittoExample")[0]
-
-
-@pytest.fixture
-def ditto(host: StubHost, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Ditto's files in ComfyUI's models/ditto."""
-    use_small_networks(monkeypatch)
-    for name, build in SMALL.items():
-        monkeypatch.setitem(host.core("ditto.networks")._NETWORKS, name, build)
-    folder = host.folder / "models" / "ditto"
-    yield write_release(folder)
-    shutil.rmtree(folder)
 
 
 def speech(seconds: float = 0.4) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,9 @@ from helpers.stub_host import ROOT, GraphError, StubHost, api_form
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StubHost]:
-    stub = StubHost(tmp_path_factory.mktemp("host"))
+def host(stub: StubHost) -> StubHost:
     saved(stub.folder / "models/upscale_models/2x.pth", small_upscaler())
-    yield stub
-    stub.close()
+    return stub
 
 
 def portrait(count: int = 1) -> torch.Tensor:

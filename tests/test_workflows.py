@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from typing import Any
 import av
 import pytest
 import torch
-from helpers.ditto_release import SMALL, use_small_networks, write_release
 from helpers.people import face
 from helpers.stub_host import CORE_INPUTS, NOTES, ROOT, StubHost, api_form
 from PIL import Image
@@ -90,26 +88,6 @@ def host(stub: StubHost, monkeypatch: pytest.MonkeyPatch) -> StubHost:
 
     monkeypatch.setattr(example, "read_audio", short)
     return stub
-
-
-@pytest.fixture(scope="module")
-def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ditto's files with small networks in them."""
-    with pytest.MonkeyPatch.context() as patch:
-        use_small_networks(patch)
-        return write_release(tmp_path_factory.mktemp("checkpoints"))
-
-
-@pytest.fixture
-def ditto(host: StubHost, release: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The same files in ComfyUI's models/ditto."""
-    for network, build in SMALL.items():
-        monkeypatch.setitem(host.core("ditto.networks")._NETWORKS, network, build)
-    folder = host.folder / "models" / "ditto"
-    folder.parent.mkdir(exist_ok=True)
-    folder.symlink_to(release, target_is_directory=True)
-    yield
-    folder.unlink()
 
 
 @pytest.fixture(params=EXAMPLES)
@@ -196,7 +174,7 @@ def recorded(host: StubHost, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return noted
 
 
-def test_it_runs_with_ditto_when_its_checkpoints_are_there(name: str, host: StubHost, ditto: None) -> None:
+def test_it_runs_with_ditto_when_its_checkpoints_are_there(name: str, host: StubHost, ditto: Path) -> None:
     graph = api_form(stored(name), host)
     results = host.run(graph)
     for key, node in graph.items():
