@@ -1,4 +1,4 @@
-"""The command line: `talk`, the scripts of Ditto's documents, `demo`, `download` and `doctor`.
+"""The command line: `talk`, the scripts of Ditto's documents, `demo`, and the commands of other modules.
 
 Results go to stdout, everything said on the way to stderr.
 """
@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import logging
-import platform
 import secrets
 import sys
 import time
@@ -25,7 +23,7 @@ from .controls.presets import PRESETS
 from .convert_command import add_convert
 from .demo import demo
 from .ditto.streaming import ONLINE
-from .doctor import Finding, State, examine
+from .doctor_command import add_doctor
 from .download_command import add_download
 from .engine import Engine
 from .engines import ENGINE_NAMES, load_engine, with_data
@@ -48,8 +46,6 @@ from .host import Host
 from .options import AUTO
 from .scripts import SCRIPTS, Script, open_engine, published_options
 from .talking_head import TalkOptions, talk
-
-_MARKS: dict[State, str] = {"ok": "ok", "absent": "--", "warning": "??", "problem": "!!"}
 
 _log = logging.getLogger(__name__)
 
@@ -187,32 +183,6 @@ def _demo(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _doctor(arguments: argparse.Namespace) -> int:
-    findings = examine(Host())
-    healthy = not any(finding.state == "problem" for finding in findings)
-    if arguments.json:
-        say(json.dumps({"ok": healthy, "findings": [vars(f) for f in findings]}, indent=2))
-    else:
-        say(_as_text(findings, healthy))
-    return DONE if healthy else INTERNAL_ERROR
-
-
-def _as_text(findings: Sequence[Finding], healthy: bool) -> str:
-    lines = [f"ditto {__version__}, Python {platform.python_version()}, {platform.platform()}"]
-    topic = ""
-    for finding in findings:
-        if finding.topic != topic:
-            topic = finding.topic
-            lines += ["", topic]
-        lines.append(f"  {_MARKS[finding.state]}  {finding.text}")
-    verdict = (
-        "The Lite engine works." if healthy else "The Lite engine does not work here; see the lines with !!."
-    )
-    if any(finding.state == "warning" for finding in findings):
-        verdict += " The lines with ?? say what else is wrong."
-    return "\n".join([*lines, "", verdict])
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ditto",
@@ -244,11 +214,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_script(named, script)
 
     show = commands.add_parser("demo", parents=[common], help="render the bundled portrait and speech")
-    show.add_argument("--output", type=Path, default=Path("output/demo.mp4"), metavar="FILE")
-    for flag in BY_NAME.values():
-        if flag.part == "superres":
-            add_flag(show, flag, flag.default)
-    show.set_defaults(command=_demo)
+    _add_demo(show)
 
     get = commands.add_parser(
         "download",
@@ -266,9 +232,16 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "doctor", parents=[common], help="tell what is installed and whether it works"
     )
-    check.add_argument("--json", action="store_true", help="for programs")
-    check.set_defaults(command=_doctor)
+    add_doctor(check)
     return parser
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(command=_demo)
+    parser.add_argument("--output", type=Path, default=Path("output/demo.mp4"), metavar="FILE")
+    for flag in BY_NAME.values():
+        if flag.part == "superres":
+            add_flag(parser, flag, flag.default)
 
 
 def _add_talk(parser: argparse.ArgumentParser) -> None:
