@@ -13,7 +13,7 @@ from torch import Tensor
 from ..data import Source
 from ..engine import Engine
 from ..face.crop import crop_faces
-from ..face.follower import bridge
+from ..face.follower import bridge, remarks
 from ..host import Host
 from ..options import AvatarOptions
 from ..sequences import LazySequence, mirror_index
@@ -52,7 +52,7 @@ def build_avatar(
         landmarks=followed.landmarks,
         crop_to_original=followed.crop_to_original,
         crop_size=CROP_SIDE,
-        notes=_notes(followed),
+        notes=remarks(len(followed.mesh), followed.bridged, followed.jumps, followed.absent),
         face=face,
         rest=_with_neutral_mouth(face, options.motion_frames),
         shape=own.kp[0],
@@ -112,22 +112,3 @@ def _with_neutral_mouth(face: FaceInfo, frames: int) -> FaceInfo:
         return face
     neutral = face.exp[mirror_index(len(face), frames)]
     return replace(face, exp=torch.where(point_mask(LIP_POINTS) > 0, neutral, face.exp))
-
-
-def _notes(followed: FollowedFace) -> tuple[str, ...]:
-    notes: list[str] = []
-    if followed.bridged:
-        notes.append(
-            f"No face was found in {len(followed.bridged)} of {len(followed.mesh)} frames (first: "
-            f"{followed.bridged[0]}); its place and motion there are taken from the neighbouring frames."
-        )
-    if followed.absent:
-        notes.append(
-            f"{len(followed.absent)} frames show something else instead of the face and stay as they are."
-        )
-    if followed.jumps:
-        notes.append(
-            f"At frame {followed.jumps[0]} of the video the face is somewhere else; the one nearest to its "
-            "last place is taken for the same person."
-        )
-    return tuple(notes)

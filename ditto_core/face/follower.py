@@ -111,6 +111,26 @@ class Follower(ABC, Generic[Sight]):
         return sight, jumped
 
 
+def remarks(
+    frames: int, bridged: Sequence[int], jumps: Sequence[int], absent: Sequence[int]
+) -> tuple[str, ...]:
+    """What the user should know of a face that was followed through so many frames; the rest as in `Seen`."""
+    told: list[str] = []
+    if bridged:
+        told.append(
+            f"No face was found in {len(bridged)} of {frames} frames (first: {bridged[0]}); its place and "
+            "motion there are taken from the neighbouring frames."
+        )
+    if absent:
+        told.append(f"{len(absent)} frames show something else instead of the face and stay as they are.")
+    if jumps:
+        told.append(
+            f"At frame {jumps[0]} of the video the face is somewhere else, as after a cut; the face nearest "
+            "to its last place is taken for the same person."
+        )
+    return tuple(told)
+
+
 class _LastSight:
     """The scene in which a face was last seen, and what the picture looked like where it was."""
 

@@ -13,6 +13,7 @@ from ..data import Source
 from ..engine import Engine
 from ..errors import FaceNotFoundError
 from ..face.crop import crop_to_original
+from ..face.follower import remarks
 from ..face.track import Tracked
 from ..options import AvatarOptions
 from .avatar import LiteAvatar
@@ -165,23 +166,9 @@ def _notes(
         )
     if size.max() < TINY_FACE_PX:
         notes.append(f"The face is only {size.max():.0f} pixels wide; a larger one looks sharper.")
-    if tracked.bridged:
-        notes.append(
-            f"No face was found in {len(tracked.bridged)} of {frames} frames (first: {tracked.bridged[0]}); "
-            "their landmarks are taken from the neighbouring frames."
-        )
-    if tracked.absent:
-        notes.append(
-            f"{len(tracked.absent)} frames show something else instead of the face and stay as they are."
-        )
     if hidden:
         notes.append(
             f"Something is in front of the mouth in {len(hidden)} of {frames} frames (first: {hidden[0]}); "
             "they stay as they are."
         )
-    if tracked.jumps:
-        notes.append(
-            f"At frame {tracked.jumps[0]} of the video the face is somewhere else, as after a cut; the face "
-            "nearest to its last place is taken for the same person."
-        )
-    return tuple(notes)
+    return (*notes, *remarks(frames, tracked.bridged, tracked.jumps, tracked.absent))
