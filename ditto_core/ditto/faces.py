@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import FaceNotFoundError
+from ..face.find import number_from_left
 from ..face.region import Picture, Points, apply_affine
 from ..options import FaceChoice
 
@@ -123,12 +124,8 @@ def choose_box(boxes: Boxes, choice: FaceChoice, width: int, height: int) -> Poi
     if choice.rule == "nearest":
         point = np.array([choice.point[0] * width, choice.point[1] * height])
         return boxes.corners[int(np.argmin(((middles - point) ** 2).sum(axis=1)))]
-    if not 0 <= choice.index < len(boxes):
-        raise FaceNotFoundError(
-            f"Face number {choice.index} from the left was asked for, counted from 0, but the picture shows "
-            f"{len(boxes)}. Use 0 to {len(boxes) - 1}, or take the largest."
-        )
-    return boxes.corners[np.argsort(middles[:, 0], kind="stable")[choice.index]]
+    number = number_from_left(choice, len(boxes))
+    return boxes.corners[np.argsort(middles[:, 0], kind="stable")[number]]
 
 
 def landmarks_106(picture: Picture, box: Points, network: LandmarkNetwork) -> Points:

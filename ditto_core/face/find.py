@@ -168,15 +168,20 @@ def choose(faces: list[Face], choice: FaceChoice, width: int, height: int) -> Fa
     if choice.rule == "largest":
         return max(faces, key=lambda face: face.size)
     if choice.rule == "from left":
-        if not 0 <= choice.index < len(faces):
-            there = "1 face" if len(faces) == 1 else f"{len(faces)} faces"
-            raise FaceNotFoundError(
-                f"Face number {choice.index} from the left was asked for, counted from 0, "
-                f"but the picture shows {there}. Use 0 to {len(faces) - 1}, or take the largest."
-            )
-        return faces[choice.index]
+        return faces[number_from_left(choice, len(faces))]
     x, y = choice.point[0] * width, choice.point[1] * height
     return nearest(faces, x, y)
+
+
+def number_from_left(choice: FaceChoice, count: int) -> int:
+    """The number that was asked for, if there are that many faces."""
+    if not 0 <= choice.index < count:
+        there = "1 face" if count == 1 else f"{count} faces"
+        raise FaceNotFoundError(
+            f"Face number {choice.index} from the left was asked for, counted from 0, "
+            f"but the picture shows {there}. Use 0 to {count - 1}, or take the largest."
+        )
+    return choice.index
 
 
 def nearest(faces: list[Face], x: float, y: float) -> Face:
