@@ -6,9 +6,8 @@ from pathlib import Path
 SCRIPT = Path(__file__).absolute()
 
 if len(sys.argv) > 1:
-    sys.path[0] = str(
-        SCRIPT.parent
-    )  # Python follows links; the files belong to the ComfyUI that has the link
+    # Python follows links; the files belong to the ComfyUI that has the link.
+    sys.path[0] = str(SCRIPT.parent)
     from ditto_core.__main__ import main
 
     sys.exit(main(["download", *sys.argv[1:]]))

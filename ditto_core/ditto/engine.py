@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..audio.resample import mono
+from ..control_info import ANGLES
 from ..data import Audio, Avatar, FaceCrops, FeatureVolumes, Keypoints, Motion, Source, SpeechFeatures
 from ..engine import Engine
 from ..errors import ModelError
@@ -31,7 +32,7 @@ from .avatar import DittoAvatar
 from .checkpoints import FACES, FACES_SET, Checkpoints
 from .condition import Character
 from .config import open_config
-from .controls import ANGLES, ControlRows, read_controls
+from .controls import ControlRows, read_controls
 from .draw import CHANNELS, FPS, DittoMotion, at_rate, blink_offsets, draw_motion, fitted
 from .face_files import published_faces
 from .follow import BuiltInFaces, FaceFollower

@@ -19,9 +19,9 @@ from ..face.detect import SIDE as DETECTOR_SIDE
 from ..face.detect import decode, merge
 from ..face.mesh import ENLARGEMENT
 from ..face.region import Picture, Points, Region, apply_affine
+from ..face.topology import COUNT
 
 MESH_SIDE = 256
-COUNT = 478
 
 BlazeFace = Callable[[Tensor], Sequence[Tensor]]
 """(1, 128, 128, 3) in -1..1 to regressors (1, 896, 16) and logits (1, 896, 1)."""

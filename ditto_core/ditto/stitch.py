@@ -13,9 +13,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from ..control_info import ANGLES
 from ..errors import InputError
 from ..options import FadeTarget
-from .controls import ANGLES, KEYS, ControlRows
+from .controls import KEYS, ControlRows
 from .motion import POINTS, WIDTHS, FaceInfo, MotionInfo, degrees, keypoints, place_keypoints, rotation
 
 EYE_POINTS = (11, 13, 15, 16, 18)

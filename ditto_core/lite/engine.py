@@ -72,10 +72,8 @@ class LiteEngine(Engine):
         watch = LipWatch()
         tracked = track(self.finder, frames, options.face, host, watch)
         hidden = watch.hidden(len(frames), tracked.bridged)
-        source = replace(
-            source, frames=RememberedSequence(frames)
-        )  # rendered and put back one after the other
-        return build_avatar(self, source, tracked, options, hidden)
+        frames = RememberedSequence(frames)  # rendering and putting back read the same ones in turn
+        return build_avatar(self, replace(source, frames=frames), tracked, options, hidden)
 
     def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
         host.check_interrupted()

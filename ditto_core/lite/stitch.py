@@ -5,13 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..control_info import frame_values
+from ..control_info import ANGLES, frame_values
 from ..options import StitchOptions
 from .coefficients import CHANNELS, COLUMN
 from .curves import ramp
 
 MOUTH = ("open", "wide", "press", "tuck", "upper", "tongue", "smile")
-ANGLES = ("yaw", "pitch", "roll")
 HEAD = (*ANGLES, "tx", "ty")
 EYES = ("blink_left", "blink_right")
 
