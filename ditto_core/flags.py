@@ -41,7 +41,7 @@ from .flag_values import (
 )
 from .host import Host
 from .models.execution import PRECISIONS
-from .options import BLEND_MODES, CustomFormula, FaceChoice, FaceNetworks
+from .options import BLEND_MODES, AmplitudeOf, CustomFormula, FaceChoice, FaceNetworks, VadOn
 from .talking_head import TalkOptions
 
 Parser = Callable[[str], Any]
@@ -138,8 +138,8 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("stitch", "flag_stitching", boolean, "true|false", "join face and shoulders"),
         Flag("stitch", "fade_type", or_auto(fade_type), "NAME", "fade to d0 (first frame), s (source), none"),
         Flag("stitch", "fade_out_keys", or_auto(parse_parts), "KEY,...", "parts of motion that fade"),
-        Flag("stitch", "vad_on", one_of(("lips", "expression")), "NAME", "what vad_alpha quietens"),
-        Flag("stitch", "amplitude_of", one_of(("degrees", "logits")), "NAME", "what alpha_pitch, ... scale"),
+        Flag("stitch", "vad_on", one_of(get_args(VadOn)), "NAME", "what vad_alpha quietens"),
+        Flag("stitch", "amplitude_of", one_of(get_args(AmplitudeOf)), "NAME", "what alpha_pitch, ... scale"),
         Flag(
             "avatar",
             "face_networks",

@@ -20,6 +20,8 @@ from .errors import InputError, check_range
 FaceRule = Literal["largest", "from left", "nearest"]
 FaceNetworks = Literal["auto", "official", "built-in"]
 FadeTarget = Literal["", "d0", "s"]
+VadOn = Literal["lips", "expression"]
+AmplitudeOf = Literal["degrees", "logits"]
 BlendMode = Literal["blend", "replace", "strong", "weak", "custom"]
 CustomFormula = Literal["opacity", "published"]
 BLEND_MODES: tuple[BlendMode, ...] = get_args(BlendMode)
@@ -160,8 +162,8 @@ class StitchOptions:
     fade_out_keys: Sequence[str] | None = None
     ctrl_info: ControlInfo = field(default_factory=dict[int, FrameControl])
     overall_ctrl_info: FrameControl | None = None
-    vad_on: Literal["lips", "expression"] = "lips"
-    amplitude_of: Literal["degrees", "logits"] = "degrees"
+    vad_on: VadOn = "lips"
+    amplitude_of: AmplitudeOf = "degrees"
 
     def __post_init__(self) -> None:
         check_range("mouth_amount", self.mouth_amount, 0, 2)

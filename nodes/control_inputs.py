@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 from comfy_api.latest import io
 
 from ..ditto_core.controls.curve import Between
+from .inputs import named
 from .sockets import ControlsSocket
 
-BETWEEN: dict[str, Between] = {way: way for way in get_args(Between)}
+BETWEEN = named(Between)
 KEYFRAMES = "One number, or keyframes such as 0: 0, 1.5s: 8, 60: -3: a time is a frame or, with s, seconds."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import av
 import torch
@@ -47,6 +47,11 @@ def audio_from(audio: Mapping[str, Any] | None) -> Audio:
             f"This AUDIO holds {waveform.shape[0]} recordings; connect one with a single recording."
         )
     return as_audio(waveform[0].cpu(), int(audio["sample_rate"]))
+
+
+def named(choices: Any) -> dict[str, Any]:
+    """The choices of a `Literal`, each of which stands for itself."""
+    return {name: name for name in get_args(choices)}
 
 
 def chosen(name: str, value: str, choices: Mapping[str, Value]) -> Value:

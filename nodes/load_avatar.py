@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 from comfy_api.latest import Input, io, ui
 
 from ..ditto_core.controls.control import Controls
@@ -15,11 +13,11 @@ from ..ditto_core.options import AvatarOptions, FaceChoice, FaceNetworks, FaceRu
 from ..ditto_core.talking_head import register
 from .comfy_host import ComfyHost
 from .common_inputs import fps_input, max_size_input, source_input
-from .inputs import NO_CONTROLS, chosen, source_from
+from .inputs import NO_CONTROLS, chosen, named, source_from
 from .sockets import AvatarSocket, ControlsSocket, EngineSocket
 
-FACE_RULES: dict[str, FaceRule] = {rule: rule for rule in get_args(FaceRule)}
-FACE_NETWORKS: dict[str, FaceNetworks] = {name: name for name in get_args(FaceNetworks)}
+FACE_RULES = named(FaceRule)
+FACE_NETWORKS = named(FaceNetworks)
 PREVIEW_FRAMES = 8
 
 

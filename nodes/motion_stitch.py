@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from comfy_api.latest import io
 
 from ..ditto_core.controls.control import Controls
@@ -11,15 +9,15 @@ from ..ditto_core.controls.curve import Clip
 from ..ditto_core.controls.text import parse_gains, parse_overall, parse_parts
 from ..ditto_core.data import Avatar, Motion
 from ..ditto_core.engine import common_engine
-from ..ditto_core.options import FadeTarget, StitchOptions
+from ..ditto_core.options import AmplitudeOf, FadeTarget, StitchOptions, VadOn
 from .common_inputs import amount_inputs
-from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
+from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen, named
 from .sockets import AvatarSocket, ControlsSocket, KeypointsSocket, MotionSocket
 
 DRIVE_EYE = {"auto": None, "on": True, "off": False}
 FADE_TYPE: dict[str, FadeTarget | None] = {AS_CONFIGURED: None, "d0": "d0", "s": "s", "none": ""}
-VAD_ON: dict[str, Literal["lips", "expression"]] = {"lips": "lips", "expression": "expression"}
-AMPLITUDE_OF: dict[str, Literal["degrees", "logits"]] = {"degrees": "degrees", "logits": "logits"}
+VAD_ON = named(VadOn)
+AMPLITUDE_OF = named(AmplitudeOf)
 PARTS_TOOLTIP = "Parts are scale, pitch, yaw, roll, t (shift) and exp (expression), with commas between them."
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 from comfy_api.latest import io
 
 from ..ditto_core.blend.put_back import put_back
 from ..ditto_core.data import FaceCrops
-from ..ditto_core.options import BLEND_MODES, BlendMode, BlendOptions, CustomFormula
-from .inputs import chosen
+from ..ditto_core.options import BlendMode, BlendOptions, CustomFormula
+from .inputs import chosen, named
 from .sockets import CropsSocket, FramesSocket
 
-MODES: dict[str, BlendMode] = {mode: mode for mode in BLEND_MODES}
-FORMULAS: dict[str, CustomFormula] = {formula: formula for formula in get_args(CustomFormula)}
+MODES = named(BlendMode)
+FORMULAS = named(CustomFormula)
 AMOUNT_TOOLTIP = "How much of the rendered face is shown: 0 is the source, 1 the rendered face."
 FEATHER_TOOLTIP = "Width of the soft border, as a fraction of the crop's shorter side."
 MODE_TOOLTIP = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from comfy_api.latest import io
@@ -14,12 +14,12 @@ from ..ditto_core.blend.superres_plan import Method, SuperResOptions, When
 from ..ditto_core.data import Frames
 from ..ditto_core.models.execution import PrecisionChoice
 from .comfy_host import ComfyHost, ModelFolders
-from .inputs import chosen
+from .inputs import chosen, named
 from .sockets import FramesOrImages, FramesSocket, SuperResSocket
 
-METHODS: dict[str, Method] = {method: method for method in get_args(Method)}
-WHENS: dict[str, When] = {when: when for when in get_args(When)}
-PRECISION_CHOICES: dict[str, PrecisionChoice] = {name: name for name in get_args(PrecisionChoice)}
+METHODS = named(Method)
+WHENS = named(When)
+PRECISIONS = named(PrecisionChoice)
 METHOD_TOOLTIP = (
     "GFPGAN, CodeFormer (non-commercial licence) and RestoreFormer repaint faces; both is GFPGAN, then "
     "CodeFormer. model is what Ditto Load SuperRes gives. none leaves everything as it is."
@@ -60,7 +60,7 @@ class DittoLoadSuperRes(io.ComfyNode):
 
     @classmethod
     def execute(cls, model: str, precision: str) -> io.NodeOutput:
-        loaded = open_model(model, ComfyHost(), chosen("precision", precision, PRECISION_CHOICES))
+        loaded = open_model(model, ComfyHost(), chosen("precision", precision, PRECISIONS))
         return io.NodeOutput(loaded)
 
 
@@ -146,7 +146,7 @@ class DittoSuperRes(io.ComfyNode):
             fidelity=fidelity,
             strength=strength,
             steadiness=steadiness,
-            precision=chosen("precision", precision, PRECISION_CHOICES),
+            precision=chosen("precision", precision, PRECISIONS),
         )
         work = enhance if isinstance(frames, Frames) else enhance_images
         result, report = work(frames, lambda: open_restorers(options, host, model), options, host)
@@ -158,7 +158,7 @@ def precision_input() -> Any:
     """How exactly the networks calculate."""
     return io.Combo.Input(
         "precision",
-        options=list(PRECISION_CHOICES),
+        options=list(PRECISIONS),
         default=SuperResOptions.precision,
         tooltip="What the networks calculate in. auto: fp16 on a GPU for networks made for it, otherwise "
         "fp32.",

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ..control_info import ANGLES
 from ..errors import InputError
-from ..options import FadeTarget
+from ..options import AmplitudeOf, FadeTarget, VadOn
 from .controls import KEYS, ControlRows
 from .motion import POINTS, WIDTHS, FaceInfo, MotionInfo, degrees, keypoints, place_keypoints, rotation
 
@@ -47,8 +46,8 @@ class StitchRules:
     relative: bool = True
     drive_eye: bool = True
     fade_to: FadeTarget = ""
-    vad_on: Literal["lips", "expression"] = "lips"
-    amplitude_of: Literal["degrees", "logits"] = "degrees"
+    vad_on: VadOn = "lips"
+    amplitude_of: AmplitudeOf = "degrees"
 
 
 def motion_gains(
