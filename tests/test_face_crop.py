@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from ditto_core.face.crop import (
     original_to_crop,
 )
 from ditto_core.face.topology import LEFT_EYE, MOUTH_CORNERS, RIGHT_EYE
+from ditto_core.options import AvatarOptions
 from ditto_core.sequences import ComputedSequence, TensorSequence
 
 GOLDEN = Path(__file__).parent / "golden" / "ditto" / "crop_geometry.safetensors"
@@ -80,7 +82,7 @@ def test_the_crop_moves_with_the_face(scale: float, angle: float, x: float, y: f
     """A face moved by any similarity gives the same crop: its corners are moved by that similarity."""
     still = face_points()
     both = torch.stack([still, moved(still, scale, angle, x, y)])
-    matrices = crop_to_original(both, size)
+    matrices = crop_to_original(both, size, AvatarOptions())
     corners = torch.tensor([[0.0, 0, 1], [size, 0, 1], [0, size, 1], [size, size, 1]])
     first, second = (corners @ matrices.transpose(1, 2))[..., :2]
     tolerance = 1e-3 * (scale * 100 + abs(x) + abs(y) + 1)
@@ -91,12 +93,13 @@ def test_the_crop_moves_with_the_face(scale: float, angle: float, x: float, y: f
 @given(st.floats(0.1, 8), st.floats(-3.1, 3.1), st.floats(1.0, 5.0), st.booleans())
 def test_every_landmark_is_inside_the_crop(scale: float, angle: float, crop_scale: float, turn: bool) -> None:
     points = moved(face_points(), scale, angle, 700, 400)[None]
-    matrix = crop_to_original(points, 256, crop_scale, 0.0, 0.0, rotate=True)
+    options = AvatarOptions(crop_scale=crop_scale, crop_vy_ratio=0)
+    matrix = crop_to_original(points, 256, options)
     local = torch.cat([points[0], torch.ones(478, 1)], 1) @ torch.linalg.inv(matrix)[0].T
     assert local[:, :2].min() > -0.1
     assert local[:, :2].max() < 256.1
     if turn:
-        upright = crop_to_original(points, 256, crop_scale, 0.0, 0.0, rotate=False)[0]
+        upright = crop_to_original(points, 256, replace(options, crop_do_rotate=False))[0]
         assert upright[0, 1] == upright[1, 0] == 0
 
 
@@ -111,7 +114,7 @@ def test_offsets_move_along_the_faces_own_axes() -> None:
 
 def test_other_point_counts_are_refused() -> None:
     with pytest.raises(InputError, match="478 landmarks; there are 68"):
-        crop_to_original(torch.zeros(1, 68, 2), 512)
+        crop_to_original(torch.zeros(1, 68, 2), 512, AvatarOptions())
 
 
 def test_cropping_is_lazy_and_shows_the_square() -> None:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import FaceNotFoundError
-from ..face.crop import axis_points, face_rectangle, inverse, original_to_crop
+from ..face.crop import axis_points, face_to_crop, inverse
 from ..face.find import FaceFinder, Outline
 from ..face.follower import REACH, REACH_GROWTH, RESIZE_LIMIT, Follower, bridge, distance
 from ..face.mesh import landmark_region
@@ -74,14 +74,7 @@ class BuiltInFaces:
     def follow(self, frames: LazySequence, options: AvatarOptions, host: Host) -> FollowedFace:
         tracked = track(self.finder, frames, options.face, host)
         points = tracked.landmarks[..., :2]
-        rectangle = face_rectangle(
-            points[:, CROPPED_BY],
-            axis_points(points),
-            options.crop_scale,
-            options.crop_vx_ratio,
-            options.crop_vy_ratio,
-        )
-        placed = inverse(original_to_crop(rectangle, CROP_SIDE, options.crop_do_rotate))
+        placed = inverse(face_to_crop(points[:, CROPPED_BY], axis_points(points), CROP_SIDE, options))
         mesh = _on_crop(tracked.landmarks, placed)
         return FollowedFace(points, placed, mesh, tracked.bridged, tracked.jumps, tracked.absent)
 

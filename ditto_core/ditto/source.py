@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..face.crop import face_rectangle, inverse, original_to_crop
+from ..face.crop import face_to_crop, inverse
 from ..face.region import Picture, Points
 from ..options import AvatarOptions
 from .faces import (
@@ -88,8 +88,7 @@ def to_crop(landmarks: Points, side: int, options: AvatarOptions) -> Tensor:
     In float32 the sums of points round by another amount on another CPU, seen as a thousandth of a pixel.
     """
     points, axis = (torch.from_numpy(values)[None].double() for values in (landmarks, axis_points(landmarks)))
-    rectangle = face_rectangle(points, axis, options.crop_scale, options.crop_vx_ratio, options.crop_vy_ratio)
-    return original_to_crop(rectangle, side, options.crop_do_rotate)
+    return face_to_crop(points, axis, side, options)
 
 
 def network_input(crops: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..options import AvatarOptions
 from ..sequences import ComputedSequence, LazySequence
 from .region import Picture, Points, apply_affine
 from .topology import (
@@ -51,23 +52,20 @@ class Rectangle:
     angle: Tensor
 
 
-def crop_to_original(
-    landmarks: Tensor,
-    size: int,
-    scale: float = 2.3,
-    vx_ratio: float = 0.0,
-    vy_ratio: float = -0.125,
-    rotate: bool = True,
-) -> Tensor:
+def crop_to_original(landmarks: Tensor, size: int, options: AvatarOptions) -> Tensor:
     """The matrix from pixels of the face crop to pixels of the frame, for every frame.
 
-    landmarks: (S, 478, 2 or 3) pixels. size: side of the crop in pixels. scale: side of the square relative
-    to the extent of the landmarks. vx_ratio, vy_ratio: how far the centre moves along the face's own axes,
-    in sides of the square. rotate: make the face upright. Returns float32 (S, 3, 3).
+    landmarks: (S, 478, 2 or 3) pixels. size: side of the crop in pixels. Returns float32 (S, 3, 3).
     """
     points = landmarks[..., :2].float()
-    rectangle = face_rectangle(points, axis_points(points), scale, vx_ratio, vy_ratio)
-    return inverse(original_to_crop(rectangle, size, rotate))
+    return inverse(face_to_crop(points, axis_points(points), size, options))
+
+
+def face_to_crop(points: Tensor, axis: Tensor, size: int, options: AvatarOptions) -> Tensor:
+    """The matrix (S, 3, 3) from pixels of the frame to those of a crop of `size`: the square that the options
+    ask for around points (S, P, 2), upright along the axis (S, 2, 2) from the eyes to the mouth."""
+    rectangle = face_rectangle(points, axis, options.crop_scale, options.crop_vx_ratio, options.crop_vy_ratio)
+    return original_to_crop(rectangle, size, options.crop_do_rotate)
 
 
 def axis_points(points: Tensor) -> Tensor:
@@ -81,7 +79,11 @@ def axis_points(points: Tensor) -> Tensor:
 def face_rectangle(
     points: Tensor, axis: Tensor, scale: float, vx_ratio: float = 0.0, vy_ratio: float = 0.0
 ) -> Rectangle:
-    """The square around points (S, P, 2), upright along the axis (S, 2, 2) from the eyes to the mouth."""
+    """The square around points (S, P, 2), upright along the axis (S, 2, 2) from the eyes to the mouth.
+
+    scale: its side relative to the extent of the points. vx_ratio, vy_ratio: how far its centre moves along
+    the face's own axes, in sides of the square.
+    """
     down = axis[:, 1] - axis[:, 0]
     length = down.square().sum(1, keepdim=True).sqrt()
     down = torch.where(length > 1e-3, down / length.clamp_min(1e-3), torch.tensor([0.0, 1.0]))
