@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.uint8]
+from ..face.region import Picture
+
 Weights = NDArray[np.float32]
 
 

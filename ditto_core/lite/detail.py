@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from ..face.region import Picture
 from .basis import smoothstep
 from .geometry import ABOVE_CREASE, EYE_CORNERS, LIPS, LOWER_LID, LOWER_LIP, UPPER_LIP, Floats, Ints
 from .lids import LidLook, paint_lid
@@ -14,8 +14,6 @@ from .mouth_look import MouthLook
 from .posing import Pose
 from .sampling import HalfPixels
 from .warp import WarpMesh, Window
-
-Picture = NDArray[np.uint8]
 
 MARGIN_CM = 0.35
 # A box gets about this many samples across, but always several a pixel.

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..face.region import Picture
 from .basis import smoothstep
 from .geometry import (
     ABOVE_CREASE,
@@ -48,7 +49,7 @@ class LidLook:
     lashes: Floats
 
     @classmethod
-    def from_picture(cls, picture: NDArray[np.uint8], landmarks: Floats) -> LidLook:
+    def from_picture(cls, picture: Picture, landmarks: Floats) -> LidLook:
         """The look of the eyes in RGB uint8 (H, W, 3) with landmarks (478, 3) in pixels."""
         points = landmarks[:, :2]
         eye_width = float(np.linalg.norm(points[EYE_CORNERS[0, 1]] - points[EYE_CORNERS[0, 0]]))
@@ -63,7 +64,7 @@ class LidLook:
         return cls(skin, bulge, darkest.mean(axis=1))
 
 
-def paint_lid(image: NDArray[np.uint8], look: LidLook, side: int, vertices: Floats, closing: float) -> None:
+def paint_lid(image: Picture, look: LidLook, side: int, vertices: Floats, closing: float) -> None:
     """Paint the upper lid of one eye on `image` (h, w, 3) in place.
 
     side: 0 image-left, 1 image-right; vertices: (468 or more, 2) in the image's pixels; closing: 0..1.
@@ -117,7 +118,7 @@ def _spread(values: Floats, column: NDArray[np.intp]) -> Floats:
     return np.take(values.astype(np.float32), column, axis=0)
 
 
-def _mix(picture: NDArray[np.uint8], paint: Floats, cover: Floats) -> NDArray[np.uint8]:
+def _mix(picture: Picture, paint: Floats, cover: Floats) -> Picture:
     cover = cover.astype(np.float32)
     mixed = cv2.blendLinear(picture, paint.astype(np.uint8), 1 - cover, cover)
     return np.asarray(mixed, np.uint8)

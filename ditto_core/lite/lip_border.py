@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from ..face.region import Picture
 from .basis import smoothstep
 from .geometry import LOWER_LIP, UPPER_LIP, Floats, place
 from .mouth_photo import luminance
@@ -31,7 +31,7 @@ SEAM_CM, GAP_CM = 0.10, 0.22
 DOUBTED_CM, TRUSTED_CM = 0.25, 0.5
 
 
-def lip_borders(picture: NDArray[np.uint8], landmarks: Floats) -> Floats:
+def lip_borders(picture: Picture, landmarks: Floats) -> Floats:
     """Where the visible lips begin (2, 11): upper and lower, share of the way from row 3 to row 1.
 
     picture: RGB uint8 (H, W, 3), landmarks: (478, 3) pixels. Means something when the mouth is open.
@@ -42,7 +42,7 @@ def lip_borders(picture: NDArray[np.uint8], landmarks: Floats) -> Floats:
     return np.stack([_border(picture, lip[3], lip[1], inside) for lip in (upper, lower)])
 
 
-def part_at_darkness(picture: NDArray[np.uint8], landmarks: Floats) -> Floats:
+def part_at_darkness(picture: Picture, landmarks: Floats) -> Floats:
     """The landmarks with the inner lip rows moved apart to where the darkness between the lips ends.
 
     picture: RGB uint8 (H, W, 3), landmarks: (478, 3) pixels. Rows that are apart that far already stay, and
@@ -68,7 +68,7 @@ def part_at_darkness(picture: NDArray[np.uint8], landmarks: Floats) -> Floats:
     return moved
 
 
-def _light(picture: NDArray[np.uint8], seam: Floats, lip: Floats) -> Floats:
+def _light(picture: Picture, seam: Floats, lip: Floats) -> Floats:
     """Luminance (11, steps) by column of the lips from their seam (11, 3) to row 1."""
     return luminance(colours_at(picture, (seam[:, None] + STEPS * (lip[1] - seam)[:, None])[..., :2], 0.0))
 
@@ -88,7 +88,7 @@ def _end_of_darkness(light: Floats, dark: float) -> Floats:
     return _beside(_beside(share).max(axis=0)).mean(axis=0)
 
 
-def _border(picture: NDArray[np.uint8], inner: Floats, lip: Floats, inside: float) -> Floats:
+def _border(picture: Picture, inner: Floats, lip: Floats, inside: float) -> Floats:
     """The share (11,) at which each column turns from the mouth's inside into lip."""
     red = redness(picture, inner[:, None] + STEPS * (lip - inner)[:, None])
     lip_red = float(np.median(red[2:9, -1]))
@@ -103,7 +103,7 @@ def _border(picture: NDArray[np.uint8], inner: Floats, lip: Floats, inside: floa
     return _beside(np.median(_beside(share), axis=0)).mean(axis=0).astype(np.float32)
 
 
-def redness(picture: NDArray[np.uint8], points: Floats) -> Floats:
+def redness(picture: Picture, points: Floats) -> Floats:
     """a* of CIE Lab at points (…, 2)."""
     colours = colours_at(picture, points, 0.0).reshape(1, -1, 3) / 255
     return np.asarray(cv2.cvtColor(colours, cv2.COLOR_RGB2Lab), np.float32)[0, :, 1].reshape(

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from ..face.region import Picture
 from .geometry import LOWER_LIP, UPPER_LIP, Floats
 from .lip_border import part_at_darkness, redness
 from .mouth_photo import LEFT_CHEEK, RIGHT_CHEEK
@@ -30,7 +30,7 @@ class LipWatch:
     def __init__(self) -> None:
         self._contrasts: list[float] = []
 
-    def __call__(self, picture: NDArray[np.uint8], landmarks: Floats) -> Floats:
+    def __call__(self, picture: Picture, landmarks: Floats) -> Floats:
         """The corrected landmarks (478, 3)."""
         self._contrasts.append(_lip_contrast(picture, landmarks))
         return part_at_darkness(picture, landmarks)
@@ -49,7 +49,7 @@ class LipWatch:
         return tuple(np.flatnonzero(cv2.dilate(lasting, three)[0]).tolist())
 
 
-def _lip_contrast(picture: NDArray[np.uint8], landmarks: Floats) -> float:
+def _lip_contrast(picture: Picture, landmarks: Floats) -> float:
     """How much redder the redder part of the lips is than the cheeks, in a* of CIE Lab."""
     points = landmarks[:, :2]
     lips = [points[lip[2, 2:9]] for lip in (UPPER_LIP, LOWER_LIP)]

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..face.region import Picture
 from .basis import smoothstep
 from .mouth_flats import BOTTOM, LEFT, RASTER, RIGHT, TOP, Array, plane_x, plane_y
 from .mouth_look import MouthLook
 
-Picture = NDArray[np.uint8]
 Points = NDArray[np.floating]
 
 SMALLEST_GAP = 0.04  # cm: lips closer than this are closed

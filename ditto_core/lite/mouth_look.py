@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..face.region import Picture
 from .basis import smoothstep
 from .mouth_flats import (
     RASTER,
@@ -51,7 +52,7 @@ class MouthLook:
     width: float
 
     @staticmethod
-    def from_picture(picture: NDArray[np.uint8], landmarks: NDArray[np.floating]) -> MouthLook:
+    def from_picture(picture: Picture, landmarks: NDArray[np.floating]) -> MouthLook:
         """Measure the photo and paint the flats.
 
         picture: (H,W,3) uint8 RGB; landmarks: (478,3) px, z in the same unit, as the face mesh gives them.

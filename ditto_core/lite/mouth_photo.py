@@ -7,9 +7,9 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..face.region import Picture
 from .basis import CLOSE_DOWN
 from .geometry import LOWER_LIP, UPPER_LIP, VERTICES, place
 from .mouth_flats import BEHIND_LIPS, BOTTOM, LEFT, RASTER, RIGHT, TOP, Array
@@ -28,13 +28,13 @@ class FacePhoto:
     plane of the teeth to px.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: Picture
     points: Array
     scale: float
     plane: Array
 
     @staticmethod
-    def cut(picture: NDArray[np.uint8], landmarks: Array) -> FacePhoto:
+    def cut(picture: Picture, landmarks: Array) -> FacePhoto:
         """The face at landmarks (478,3) px in an RGB picture. Raises InputError when it is only a speck."""
         placement = place(landmarks[None])
         scale = 1 / float(placement.cm_per_px()[0])

@@ -10,10 +10,10 @@ from typing import cast
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Keypoints
+from ..face.region import Picture
 from ..sequences import GatheredSequence
 from .avatar import LiteAvatar
 from .detail import refine_eyes, refine_lips
@@ -21,8 +21,6 @@ from .geometry import Floats
 from .posing import Pose, poses
 from .sampling import HalfPixels
 from .warp import WarpMesh, Window
-
-Picture = NDArray[np.uint8]
 
 
 class Renderer:

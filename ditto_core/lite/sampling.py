@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from ..face.region import Picture
 from .geometry import Floats
 from .warp import Window
-
-Picture = NDArray[np.uint8]
 
 # Cubic convolution half-way between two samples (Keys 1981, a = -1/2).
 _HALF_WAY = np.array([-1, 9, 9, -1], np.float32) / 16
