@@ -81,16 +81,16 @@ class Voice:
 
 
 def random_voice(rng: random.Random) -> Voice:
-    """68 % espeak-ng, a fifth of it English, a tenth numbers; 32 % flite, mostly voices learned from people.
+    """65 % espeak-ng, a third of it English, a tenth numbers; 35 % flite, which hardly articulates as rms.
 
-    A fifth speaks very fast.
+    A quarter speaks very fast.
     """
-    fast = rng.random() < 0.2
-    if rng.random() < 0.32:
-        name = rng.choices(FLITE_VOICES, weights=(3, 3, 4, 1))[0]
+    fast = rng.random() < 0.25
+    if rng.random() < 0.35:
+        name = rng.choices(FLITE_VOICES, weights=(2, 4, 2, 3))[0]
         return Voice("flite", name, pace=rng.uniform(1.4, 1.9) if fast else rng.uniform(0.65, 1.4))
     variant = rng.choice(ESPEAK_VARIANTS)
-    group = rng.choices((ENGLISH, NUMBER_LANGUAGES, ESPEAK_LANGUAGES), weights=(2, 1, 7))[0]
+    group = rng.choices((ENGLISH, NUMBER_LANGUAGES, ESPEAK_LANGUAGES), weights=(3, 1, 6))[0]
     language = rng.choice(group)
     name = language + ("+" + variant if variant else "")
     pace = rng.uniform(1.5, 2.1) if fast else rng.uniform(0.6, 1.5)

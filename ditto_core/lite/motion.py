@@ -38,10 +38,10 @@ TONGUE = {"TH": 0.35, "DD": 0.25, "SS": 0.15, "LL": 0.35, "RR": 0.10}
 STRENGTH = 1.3
 """How much more than the tables the mouth moves: smoothing takes that much away."""
 
-PARTED = 0.45
+PARTED = 0.4
 """Least gap in cm while speaking, closures apart: rounded lips part a little too."""
 
-PAUSED = 0.5
+PAUSED = 0.2
 """Gap in cm while nothing is said for a moment."""
 
 LARGEST_ANGLE = 3.0
@@ -94,11 +94,12 @@ def mouth(rows: Tensor) -> dict[str, Tensor]:
     closed = (2 * smooth(_column(rows, "PP"), 1.2)).clamp(max=1) * gate
     tucked = (1.4 * smooth(_column(rows, "FF"), 2.2)).clamp(max=1) * gate
 
-    # Short pauses keep the lips apart, long ones let them close.
-    near = (4 * smooth(1 - silent, 12)).clamp(max=1) * (1.6 * smooth(1 - silent, 30)).clamp(max=1)
-    gap = smooth(_mixed(rows, OPEN) + silent * PAUSED * near, 4)
-    gap = (gap + 0.4 * (gap - smooth(gap, 15))) * STRENGTH
-    gap = gap.maximum(PARTED * smooth(1 - silent, 4)) * gate
+    # Short pauses keep the lips apart, however silent they are; long ones let them close.
+    spoken = (1 - silent) * gate
+    near = (4 * smooth(spoken, 12)).clamp(max=1) * (1.6 * smooth(spoken, 30)).clamp(max=1)
+    gap = smooth(_mixed(rows, OPEN), 4)
+    gap = (gap + 0.4 * (gap - smooth(gap, 15))) * STRENGTH * gate
+    gap = gap.maximum(PARTED * smooth(spoken, 4)).maximum(PAUSED * near)
     return {
         "open": gap * (1 - 0.98 * closed) * (1 - 0.55 * tucked) + 0.22 * tucked * (1 - closed),
         "wide": smooth(_mixed(rows, WIDE), 6) * gate * STRENGTH * (1 - 0.5 * closed),
