@@ -132,10 +132,11 @@ def _say_flite(text: str, voice: Voice) -> Speech:
 # --------------------------------------------------------------------------------------------- espeak
 
 IPA = {
-    "PP": "pbmɓʙ", "FF": "fvɱʋɸβ", "TH": "θð", "DD": "tdnɗʈɖɳɲɾ", "SS": "sz", "CH": "ʃʒɕʑʂʐ",
-    "KK": "kgɡŋɢqhxɣχʁħʕɦʔcɟçʝɰ", "LL": "lɫɭʎɬɮ", "RR": "rɹɻʀɚɝ", "AA": "aɑɒ", "AE": "æʌɐ", "EH": "eɛεœ",
+    "PP": "pbmɓʙ", "FF": "fvɱʋɸΦβ", "TH": "θð", "DD": "tdnɗʈɖɳɲɾɽ", "SS": "szʦ", "CH": "ʃʒɕʑʂʐS",
+    "KK": "kgɡŋNɢqhxɣχXʁħʕɦʔcɟçʝɰ", "LL": "lɫɭʎɬɮ", "RR": "rɹɻʀɚɝ", "AA": "aAɑɒ", "AE": "æʌɐ", "EH": "eɛεœ",
     "IY": "iɪɨᵻj", "OH": "oɔ", "UW": "uʊwʍyʏʉɥø", "AX": "əɜɘɵɤɞɯ",
 }  # fmt: skip
+"""Letters of IPA, and some capitals with which espeak-ng names sounds of a few languages."""
 _CLASS_OF = {letter: name for name, letters in IPA.items() for letter in letters}
 _VOICELESS_STOPS = ("p", "t", "k", "c", "q", "ʈ")
 _AFFRICATES = {"tʃ": "CH", "dʒ": "CH", "tɕ": "CH", "dʑ": "CH", "tʂ": "CH", "dʐ": "CH", "ts": "SS", "dz": "SS"}
