@@ -153,7 +153,7 @@ def _interior(look: MouthLook, opening: _Opening, jaw_cm: float, tongue_cm: floa
     """The shaded interior over the opening's cells, (rows, columns, 3) 0..255."""
     colours = np.array(look.cavity[:, opening.rows, opening.columns], np.float32)
     for flat, drop in (
-        (look.tongue, 0.52 * jaw_cm - tongue_cm),
+        (look.tongue, 0.38 * jaw_cm - tongue_cm),
         (look.lower_teeth, 0.93 * jaw_cm),
         (look.upper_teeth, 0.0),
     ):

@@ -65,7 +65,7 @@ class MouthLook:
         lips = (upper_lip + lower_lip) / 2
         flesh = (photo.skin + lips) / 2
         dark = np.maximum(0.75 * photo.black, reddened(flesh, 2.2, 0.13 * float(luminance(lips))))
-        tongue_colour = reddened(flesh, 1.7, 0.8 * float(luminance(flesh)))
+        tongue_colour = reddened(flesh, 1.9, 1.2 * float(luminance(flesh)))
         depth = 0.09 + 0.15 * smoothstep(-plane_y() / 1.5)[:, None, None]
         shade, alpha = tongue()
         teeth = teeth_of(photo)
