@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from os import PathLike
@@ -159,8 +160,9 @@ def _check_output(output: Path, *inputs: PathOrPixels | PathOrSound) -> None:
     """Refuse to overwrite what is being read."""
     files = [Path(given) for given in inputs if isinstance(given, (str, PathLike))]
     for file in files:
-        if file.exists() and output.exists() and output.samefile(file):
-            raise InputError(f"The output {file} is an input too and would be lost; choose another name.")
+        with suppress(OSError):  # one of the two is not there
+            if output.samefile(file):
+                raise InputError(f"The output {file} is an input too and would be lost; choose another name.")
 
 
 def _with_overrides(

@@ -187,6 +187,7 @@ def cut_mp4(folder: Path) -> Path:
 BAD_SOURCES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "no face": (no_face, "face"),
     "missing": (lambda folder: folder / "missing.png", "missing.png"),
+    "overlong name": (lambda folder: folder / f"{'a' * 300}.png", "too long"),
     "folder": (lambda folder: folder, "folder"),
     "text": (text_file, "notes.mp4"),
     "text as a picture": (text_picture, "notes.png"),
@@ -218,6 +219,7 @@ def test_what_ffmpeg_says_itself_is_not_shown(
 
 BAD_SOUNDS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "missing": (lambda folder: folder / "missing.wav", "missing.wav"),
+    "overlong name": (lambda folder: folder / f"{'a' * 300}.wav", "too long"),
     "silent video": (lambda folder: write_clip(folder / "clip.mp4"), "no sound"),
     "text": (text_file, "notes.mp4"),
     "empty": (lambda folder: write_speech(folder / "empty.wav", seconds=0), "empty"),
@@ -292,7 +294,7 @@ def test_an_incomplete_command_is_refused(arguments: list[str], capfd: pytest.Ca
     assert "--help" in refusal(capfd)
 
 
-@pytest.mark.parametrize("name", [".", "out.txt", "speech.wav/out.mp4"])
+@pytest.mark.parametrize("name", [".", "out.txt", "speech.wav/out.mp4", f"{'a' * 300}.mp4"])
 def test_a_place_that_cannot_be_written_is_refused(
     name: str, portrait: Path, speech: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -243,8 +243,10 @@ def test_no_frames(tmp_path: Path) -> None:
 
 def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(MediaError, match="cannot be written"):
+    with pytest.raises(MediaError, match="a part of its folder is a file"):
         write_video(clip(), tmp_path / "file" / "a.mp4")
+    with pytest.raises(MediaError, match="cannot be written"):  # before the work, not after it
+        write_video(failing(AssertionError("rendered"), at=0), tmp_path / f"{'a' * 300}.mp4")
     (tmp_path / "taken.mp4").mkdir()
     with pytest.raises(MediaError, match="is a folder"):
         write_video(clip(), tmp_path / "taken.mp4")

@@ -77,10 +77,13 @@ def over_backdrop(rgba: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def unreadable(path: str | PathLike[str], error: Exception) -> MediaError:
     """The error for a file that cannot be opened, with the reason in the user's words."""
-    if not Path(path).exists():
-        return MediaError(f"There is no file {path}; check the name and the folder.")
-    if Path(path).is_dir():
-        return MediaError(f"{path} is a folder; name a file in it.")
+    try:
+        if not Path(path).exists():
+            return MediaError(f"There is no file {path}; check the name and the folder.")
+        if Path(path).is_dir():
+            return MediaError(f"{path} is a folder; name a file in it.")
+    except OSError as unreachable:  # the name is too long, or the folder is locked
+        return MediaError(f"{path} cannot be read ({unreachable.strerror}); check the name and the folder.")
     reason = getattr(error, "strerror", None) or error
     return MediaError(f"{path} cannot be read ({reason}). It may be damaged or incomplete; export it again.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import stat
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
 from fractions import Fraction
@@ -67,8 +68,7 @@ def video_file(
     """
     container = container_for(path, options)
     with _explained(path), unfinished(path) as hidden:
-        if path.is_dir():
-            raise MediaError(f"{path} is a folder; name a file in it.")
+        _check_name(path)
         output = av.open(str(hidden), "w", format=container.format, options=_muxer_options(container))
         try:
             pictures = PictureTrack(output, height, width, fps, options)
@@ -138,6 +138,13 @@ def container_for(path: Path, options: VideoOptions) -> Container:
     return container
 
 
+def _check_name(path: Path) -> None:
+    """Raise now what would keep the finished file from getting its name."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise MediaError(f"{path} is a folder; name a file in it.")
+
+
 def _muxer_options(container: Container) -> dict[str, str]:
     if container.format not in ("mp4", "mov"):
         return {}
@@ -160,6 +167,8 @@ def _cannot_write(path: Path, error: Exception) -> MediaError:
         return MediaError(f"{path} cannot be written: the disk is full. Free some space or write elsewhere.")
     if code in (errno.EACCES, errno.EPERM, errno.EROFS):
         return MediaError(f"{path} cannot be written: the folder is write-protected. Choose another one.")
+    if code in (errno.EEXIST, errno.ENOTDIR):
+        return MediaError(f"{path} cannot be written: a part of its folder is a file. Choose another one.")
     reason = getattr(error, "strerror", None) or error
     return MediaError(f"{path} cannot be written ({reason}). Choose another folder or other video options.")
 
