@@ -130,6 +130,17 @@ def test_a_damaged_file_is_named(content: bytes, words: str, tmp_path: Path):
     assert str(path) in str(caught.value)
 
 
+def test_few_bytes_that_stand_for_endlessly_many_are_refused(tmp_path: Path):
+    doubled: list[Any] = []
+    for _ in range(40):
+        doubled = [doubled, doubled]
+    arrays = [np.zeros(2**16)] * 1000
+    for content in (doubled, arrays):
+        path = written(tmp_path / "few.pkl", {"content": content})
+        with pytest.raises(ModelError, match="damaged or no configuration: more than 2,097,152 values"):
+            read_config(path)
+
+
 def test_a_missing_or_huge_file_is_named(tmp_path: Path):
     with pytest.raises(ModelError, match=r"gone\.pkl is missing"):
         read_config(tmp_path / "gone.pkl")

@@ -25,6 +25,8 @@ from .inventory import how_to_get, remedy
 
 LARGEST = 16 * 2**20
 """Bytes; the published files have 31 kB."""
+MOST = 2**21
+"""Values in all; few bytes can stand for endlessly many."""
 
 _PLAIN = (str, int, float, bool, bytes, type(None))
 _NUMBER_TYPE = re.compile(r"[fiu][1248]|b1")
@@ -44,7 +46,7 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
             f"configuration needs. {remedy(path)}"
         )
     try:
-        config = _resolved(_Reader(io.BytesIO(path.read_bytes())).load())
+        config = _Resolver().resolved(_Reader(io.BytesIO(path.read_bytes())).load())
     except _RefusedError as error:
         raise ModelError(
             f"The configuration {path} holds {error}, which a configuration does not need and which may "
@@ -161,16 +163,30 @@ class _Reader(pickle.Unpickler):
         return _KNOWN[module_name, global_name]
 
 
-def _resolved(value: Any) -> Any:
-    """The same with the described arrays made; one number becomes a Python number."""
-    if isinstance(value, _Array):
-        array = value.numpy()
-        return array if array.shape else array.item()
-    if isinstance(value, dict):
-        return {_resolved(key): _resolved(item) for key, item in cast(dict[Any, Any], value).items()}
-    if isinstance(value, (list, tuple)):
-        items = [_resolved(item) for item in cast(list[Any], value)]
-        return items if isinstance(value, list) else tuple(items)
-    if not isinstance(value, _PLAIN):
-        raise _RefusedError(f"a {type(value).__name__}")
-    return value
+class _Resolver:
+    """Makes the described arrays of what was read, and counts its values."""
+
+    def __init__(self) -> None:
+        self._left = MOST
+
+    def resolved(self, value: Any) -> Any:
+        """The same with its arrays made; one number becomes a Python number."""
+        self._count(1)
+        if isinstance(value, _Array):
+            array = value.numpy()
+            self._count(array.size)
+            return array if array.shape else array.item()
+        if isinstance(value, dict):
+            items = cast(dict[Any, Any], value).items()
+            return {self.resolved(key): self.resolved(item) for key, item in items}
+        if isinstance(value, (list, tuple)):
+            made = [self.resolved(item) for item in cast(list[Any], value)]
+            return made if isinstance(value, list) else tuple(made)
+        if not isinstance(value, _PLAIN):
+            raise _RefusedError(f"a {type(value).__name__}")
+        return value
+
+    def _count(self, values: int) -> None:
+        self._left -= values
+        if self._left < 0:
+            raise ValueError(f"more than {MOST:,} values")
