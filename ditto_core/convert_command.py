@@ -56,7 +56,8 @@ def _onnx(arguments: argparse.Namespace) -> int:
 def _tensorrt(arguments: argparse.Namespace) -> int:
     with closing(ConsoleHost(arguments.quiet, unit="step")) as host:
         done = convert_folder(arguments.onnx_dir, arguments.trt_dir, open_device("auto"), host)
-    _tell(done.built)
+    if done.built or not done.failed:
+        _tell(done.built)
     if done.failed:
         raise ModelError("; ".join(f"{name}: {why}" for name, why in done.failed.items()))
     return DONE

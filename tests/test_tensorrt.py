@@ -375,6 +375,8 @@ def test_the_command_has_the_documented_flags(
     told = capfd.readouterr()
     assert told.out.count("Wrote ") == 5
     assert "blaze_face.onnx" in told.err
+    assert main(command) == 2
+    assert capfd.readouterr().out == "", "nothing is written, and not every file is there"
     (onnx_dir / "blaze_face.onnx").unlink()
     assert main(command) == 0
     assert "every file is there" in capfd.readouterr().out
