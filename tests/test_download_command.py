@@ -136,6 +136,15 @@ def test_out_of_reach_it_says_what_to_put_where(
     assert not folder.exists()
 
 
+def test_a_folder_that_cannot_be_looked_into_is_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["download", "ditto-onnx", "--dry-run", "--dir", str(tmp_path / ("x" * 300))]) == 2
+    told = capfd.readouterr()
+    assert told.out == ""
+    assert re.fullmatch(r"ditto: error: The model folder .+x cannot be read: .+\n", told.err)
+
+
 RUN = """
 import sys
 from pathlib import Path

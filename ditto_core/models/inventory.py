@@ -16,9 +16,22 @@ _INSTALL = Path(__file__).absolute().parents[2] / "install.py"
 
 
 def searched(folders: Iterable[Path]) -> tuple[Path, ...]:
-    """Where files are looked for: the model folders, then `checkpoints` in them, as the documents name it."""
+    """Where files are looked for: the model folders, then `checkpoints` in them, as the documents name it.
+
+    Raises an `InputError` for a folder that cannot be read.
+    """
     folders = tuple(folder.absolute() for folder in folders)
-    return (*folders, *(inner for folder in folders if (inner := folder / "checkpoints").is_dir()))
+    return (*folders, *(inner for folder in folders if _is_folder(inner := folder / "checkpoints")))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError as error:
+        raise InputError(
+            f"The model folder {path.parent} cannot be read: {error.strerror or error}. Choose another "
+            "one, or allow reading it."
+        ) from error
 
 
 def find(place: str, folders: Sequence[Path]) -> Path | None:
