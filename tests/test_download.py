@@ -180,11 +180,33 @@ def test_the_process_that_downloads_ends_with_the_one_that_asked(place: Place, t
         assert process.wait(5) == 0
 
 
-def test_a_process_that_dies_is_one_clear_error(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transfer, "PATIENCE", 0.1)
-    monkeypatch.setattr(sys, "executable", shutil.which("false"))
-    with pytest.raises(DownloadError, match=r"big\.pth cannot be reached \(the process .* ended with 1\)"):
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [("false", r"has ended by itself \(1\); .* try again"), ("/nowhere", "cannot be started")],
+)
+def test_a_process_that_fails_is_one_clear_error(
+    place: Place, program: str, words: str, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(sys, "executable", shutil.which(program) or program)
+    begun = time.monotonic()
+    with pytest.raises(DownloadError, match=f"The process that downloads {words}"):
         place.download()
+    assert time.monotonic() - begun < 5, "it was asked again and again"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX locks")
+def test_a_second_download_of_a_file_leaves_the_first_alone(place: Place) -> None:
+    part = place.folder / "nets" / f"big.pth.{hashlib.sha256(BIG).hexdigest()[:12]}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(BIG[:PIECE])
+    locks = import_module("fcntl")
+    with part.open("ab") as first:
+        locks.flock(first, locks.LOCK_EX)
+        with pytest.raises(DownloadError, match=r"big\.pth cannot be written: another download is writing"):
+            place.download()
+        assert part.read_bytes() == BIG[:PIECE]
+    place.download()
+    assert place.contents() == WHOLE
 
 
 def test_a_server_without_ranges_starts_again(place: Place) -> None:
@@ -261,6 +283,7 @@ def test_what_a_server_refuses_is_explained(place: Place, path: str, status: int
     place.hub.refused[path] = status
     with pytest.raises(DownloadError, match=words):
         place.download()
+    assert not [name for name in place.contents() if name.endswith(".part")]
 
 
 def test_a_busy_server_is_asked_again(place: Place) -> None:

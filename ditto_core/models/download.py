@@ -11,7 +11,7 @@ from ..errors import DownloadError
 from ..host import Host
 from ..sizes import size_of
 from .catalogue import ModelFile
-from .hub_process import HubProcess
+from .hub_process import HubProcess, HubProcessError
 from .inventory import take_inventory
 from .remote import Remote, ask, hub_endpoint, url_of
 from .transfer import RefusedError, fetch, partial_of
@@ -42,13 +42,18 @@ def download(
     refusals = [answer for answer in answers.values() if isinstance(answer, str)]
     progress = _Progress(host, begun, total)
     written: list[Path] = []
-    with HubProcess() as process:
-        for file, remote in remotes.items():
-            try:
-                fetch(remote, folder / file.place, process, host, partial(progress.received, file))
-                written.append(folder / file.place)
-            except RefusedError as error:
-                refusals.append(str(error))
+    try:
+        with HubProcess() as process:
+            for file, remote in remotes.items():
+                try:
+                    fetch(remote, folder / file.place, process, host, partial(progress.received, file))
+                    written.append(folder / file.place)
+                except RefusedError as error:
+                    refusals.append(str(error))
+    except HubProcessError as error:
+        raise DownloadError(
+            f"The process that downloads {error}; the console may say why. What came is kept: try again."
+        ) from error
     if refusals:
         raise DownloadError(f"Not every file could be downloaded: {'; '.join(dict.fromkeys(refusals))}.")
     return tuple(written)

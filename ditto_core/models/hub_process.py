@@ -9,6 +9,7 @@ This file is both ends of it, the class and the program, so it imports nothing o
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -54,19 +55,26 @@ class Outcome:
     disk: str = ""
 
 
+class HubProcessError(Exception):
+    """The process cannot be started, or has ended by itself."""
+
+
 class HubProcess:
-    """The process, as long as the context lasts."""
+    """The process, as long as the context lasts. Raises `HubProcessError`."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **_SETTINGS},
-            start_new_session=True,  # Ctrl-C is for us to answer
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable or "python", __file__],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, **_SETTINGS},
+                start_new_session=True,  # Ctrl-C is for us to answer
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            )
+        except OSError as error:
+            raise HubProcessError(f"cannot be started ({error})") from error
         self._answers: SimpleQueue[str] = SimpleQueue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -92,8 +100,7 @@ class HubProcess:
                 answer = self._answers.get(timeout=POLL)
                 break
         if not answer:
-            self._answers.put("")  # for the next request
-            return Outcome(broken=f"the process that downloads has ended with {self._process.wait()}")
+            raise HubProcessError(f"has ended by itself ({self._process.wait()})")
         return Outcome(**json.loads(answer))
 
     def _listen(self) -> None:
@@ -155,11 +162,23 @@ class _EnoughError(Exception):
     """A server that sends more than was promised."""
 
 
+def _claim(file: io.BufferedWriter) -> None:
+    """Keep other downloads from writing to a file until it is closed, where the system can (not Windows)."""
+    try:
+        locks: Any = import_module("fcntl")
+        locks.flock(file, locks.LOCK_EX | locks.LOCK_NB)
+    except BlockingIOError as error:
+        raise OSError(errno.EBUSY, "another download is writing to it") from error
+    except (ImportError, OSError):  # nor can every file system
+        pass
+
+
 class _Part(io.BufferedWriter):
     """The file that is written: no longer than promised, and nothing held back when the process is ended."""
 
     def __init__(self, request: Request) -> None:
         super().__init__(io.FileIO(request.part, "ab"))
+        _claim(self)
         self._end = sys.maxsize if request.bytes is None else request.bytes
 
     def write(self, buffer: Any, /) -> int:

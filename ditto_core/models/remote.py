@@ -15,7 +15,7 @@ from .catalogue import ModelFile
 
 PUBLIC_HUB = "https://huggingface.co"
 PATIENCE = 20.0
-"""Seconds without an answer, or new bytes, after which a server counts as out of reach."""
+"""Seconds without an answer, or new bytes, after which a server is not asked again."""
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,10 @@ def fetch(
         partial.replace(target)
         for older in target.parent.glob(f"{target.name}.*.part"):
             older.unlink()
+    except RefusedError:
+        if not _size(partial):
+            partial.unlink(missing_ok=True)
+        raise
     except OSError as error:
         raise DownloadError(f"{target} cannot be written: {error.strerror or error}.") from error
 
