@@ -37,7 +37,8 @@ class DittoDownload(io.ComfyNode):
                 io.String.Input(
                     "endpoint",
                     default="",
-                    tooltip="Address of a mirror of the Hugging Face hub. Empty: HF_ENDPOINT, or the hub.",
+                    tooltip="Address of a mirror of the Hugging Face hub. Empty: HF_ENDPOINT, or the hub. "
+                    "Your HF_TOKEN is not sent to an address given here.",
                 ),
             ],
             outputs=[
@@ -65,7 +66,8 @@ def fetch(name: str, host: ComfyHost, endpoint: str) -> None:
     """Download a set; an error also says what to put where."""
     files, folders = catalogue().of_set(name), host.model_folders()
     try:
-        download(files, folders, host, endpoint)
+        # The address may have come with somebody else's workflow.
+        download(files, folders, host, endpoint, send_token=not endpoint)
     except DownloadError as error:
         left = by_hand(take_inventory(files, folders).wanted, folders[0], endpoint)
         raise DownloadError(

@@ -75,6 +75,18 @@ def test_switched_on_it_fetches_into_the_first_model_folder_with_progress(
     assert len(hub.asked) == asked
 
 
+def test_an_address_in_the_workflow_does_not_get_the_token(
+    host: StubHost, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    host.call("DittoDownload", files="mesh", download=True, endpoint=hub.endpoint)
+    assert len(hub.asked) == 2
+    assert not [headers for _, _, headers in hub.asked if "Authorization" in headers]
+    (tmp_path / "extra" / PLACE).unlink()
+    host.call("DittoDownload", files="mesh", download=True)
+    assert {headers["Authorization"] for _, _, headers in hub.asked[2:]} == {"Bearer hf_secret"}
+
+
 def test_the_stop_button_keeps_what_has_arrived(host: StubHost, hub: Hub, tmp_path: Path) -> None:
     hub.stalls, hub.cut = True, {f"some/one/{PLACE}": 1_500_000}
     host.on_progress = lambda: setattr(host, "interrupted", host.progress[-1][0] >= 1)

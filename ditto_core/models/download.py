@@ -21,18 +21,24 @@ MEGABYTE = 10**6
 
 
 def download(
-    files: Iterable[ModelFile], folders: Sequence[Path], host: Host, endpoint: str = ""
+    files: Iterable[ModelFile],
+    folders: Sequence[Path],
+    host: Host,
+    endpoint: str = "",
+    *,
+    send_token: bool = True,
 ) -> tuple[Path, ...]:
     """Fetch the files that are in none of the model folders, into the first of them; the paths written.
 
     endpoint: the hub instead of `HF_ENDPOINT` and the public one. `HF_TOKEN` and `HF_HUB_OFFLINE` count.
+    send_token: whether the hub may see the token; not if somebody else chose it.
     Raises `DownloadError` that says what could not be had, and why; calling again goes on from there.
     """
     wanted = take_inventory(files, folders).wanted
     if not wanted:
         return ()
     folder = folders[0].absolute()
-    answers = ask(wanted, hub_endpoint(endpoint))
+    answers = ask(wanted, hub_endpoint(endpoint), send_token=send_token)
     remotes = {file: answer for file in wanted if isinstance(answer := answers[file], Remote)}
     begun = {file: _begun(folder / file.place, remote) for file, remote in remotes.items()}
     total = sum(remote.bytes or 0 for remote in remotes.values())

@@ -51,13 +51,16 @@ def url_of(file: ModelFile, endpoint: str) -> str:
     return file.url or f"{endpoint}/{file.repo}/resolve/{file.revision}/{file.path}"
 
 
-def ask(files: Iterable[ModelFile], endpoint: str) -> dict[ModelFile, Remote | str]:
+def ask(
+    files: Iterable[ModelFile], endpoint: str, *, send_token: bool = True
+) -> dict[ModelFile, Remote | str]:
     """Where each file is, or in a text why it cannot be had.
 
     Raises `DownloadError` when the hub is out of reach or `HF_HUB_OFFLINE` is set.
     """
     if _hub("huggingface_hub.constants").HF_HUB_OFFLINE:
         raise DownloadError("HF_HUB_OFFLINE is set, so nothing is downloaded.")
+    token: str = _hub("huggingface_hub").get_token() or "" if send_token else ""
     answers: dict[ModelFile, Remote | str] = {}
     repositories: dict[tuple[str, str], list[ModelFile]] = {}
     for file in files:
@@ -66,15 +69,14 @@ def ask(files: Iterable[ModelFile], endpoint: str) -> dict[ModelFile, Remote | s
         else:
             answers[file] = Remote(file.url, file.bytes, file.sha256, headers=_headers())
     for (repo, revision), wanted in repositories.items():
-        answers.update(_ask_repository(repo, revision, wanted, endpoint))
+        answers.update(_ask_repository(repo, revision, wanted, endpoint, token))
     return answers
 
 
 def _ask_repository(
-    repo: str, revision: str, files: list[ModelFile], endpoint: str
+    repo: str, revision: str, files: list[ModelFile], endpoint: str, token: str
 ) -> dict[ModelFile, Remote | str]:
     hub = _hub("huggingface_hub")
-    token: str = hub.get_token() or ""
     try:
         info = hub.HfApi(endpoint=endpoint, token=token or False).model_info(
             repo, revision=revision, files_metadata=True, timeout=PATIENCE
