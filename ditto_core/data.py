@@ -180,7 +180,7 @@ def as_fps(value: float | str | Fraction) -> Fraction:
     """A frame rate as an exact fraction: 25, 29.97 -> 30000/1001, "30000/1001"."""
     try:
         exact = Fraction(value)
-    except (ValueError, ZeroDivisionError, OverflowError) as error:
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
         raise InputError(f"{value!r} is no frame rate; use a number such as 25.") from error
     ntsc = Fraction(round(exact) * 1000, 1001)
     fps = ntsc if exact != ntsc and abs(exact - ntsc) < Fraction(1, 200) else exact

@@ -45,6 +45,8 @@ def test_tensors_as_in_comfyui(tmp_path: Path) -> None:
     [
         (PICTURE, SAMPLES, "together with their rate"),
         (PICTURE, None, "together with their rate"),
+        (PICTURE, (16000, SAMPLES), "must be a number of Hz"),
+        (PICTURE, (SAMPLES, "16000"), "must be a number of Hz"),
         (PICTURE, ([0.0, 0.1], 16000), "not list"),
         (None, (SAMPLES, 16000), "not NoneType"),
         (face(), (SAMPLES, 16000), "not Image"),
@@ -56,3 +58,8 @@ def test_what_is_neither_a_path_nor_an_array_is_refused(
     with pytest.raises(InputError, match=message):
         talk(source, audio, tmp_path / "out.mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_frame_rate_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no frame rate"):
+        talk(PICTURE, (SAMPLES, 16000), tmp_path / "out.mp4", fps=(25, 1))

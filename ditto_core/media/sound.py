@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from fractions import Fraction
+from numbers import Real
 from os import PathLike
 from typing import Any
 
@@ -61,9 +62,10 @@ def as_audio(samples: NDArray[Any] | Tensor, rate: int) -> Audio:
     Floats are taken as they are (nominally -1..1), integers scaled by their type's full range (unsigned
     ones are centred first). Raises `InputError` for other shapes, no samples, NaN or infinity.
     """
-    if not RATE_RANGE[0] <= rate <= RATE_RANGE[1]:
+    if not isinstance(rate, Real) or not RATE_RANGE[0] <= rate <= RATE_RANGE[1]:
         raise InputError(
-            f"The sample rate is {rate} Hz; it must be between {RATE_RANGE[0]} and {RATE_RANGE[1]}."
+            f"The sample rate is {rate!r}; it must be a number of Hz between {RATE_RANGE[0]} and "
+            f"{RATE_RANGE[1]}."
         )
     values = as_tensor(samples).cpu()
     if values.ndim == 3 and len(values) == 1:
