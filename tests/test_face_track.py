@@ -146,6 +146,13 @@ def test_the_choice_waits_for_a_frame_that_fits(finder: FaceFinder, portrait: Pi
         follow(finder, [alone, alone], FaceChoice("from left", 1))
 
 
+def test_several_faces_are_counted_when_nobody_chose(finder: FaceFinder, portrait: Picture) -> None:
+    both = frame(portrait, 80, 120)
+    both[60:180, 200:320] = cv2.resize(portrait[:, ::-1], (120, 120))
+    assert follow(finder, [both]).faces == 2
+    assert follow(finder, [both], FaceChoice("from left", 1)).faces == 1
+
+
 def test_a_still_face_is_steady_and_a_sudden_move_is_kept(finder: FaceFinder, portrait: Picture) -> None:
     noise = np.random.default_rng(1)
 

@@ -245,6 +245,8 @@ def test_the_user_hears_what_to_expect(avatar):
     assert any("mouth is open" in note for note in open_mouth.notes)
     tiny = register(cv2.resize(portrait()[20:230, 110:330], (64, 64), interpolation=cv2.INTER_AREA))
     assert any("pixels wide" in note for note in tiny.notes)
+    two = register(np.concatenate([portrait(), portrait()], axis=1))
+    assert any("2 faces and the largest" in note for note in two.notes)
 
 
 def test_a_picture_without_a_face_is_refused():

@@ -44,7 +44,8 @@ class FollowedFace:
 
     landmarks (S, 478, 2) pixels of the frame; crop_to_original (S, 3, 3); mesh (S, 478, 3) the landmarks as
     fractions of the crop. bridged: frames that show no face and got their neighbours' values; jumps: frames
-    where the face was picked up at another place; absent: those bridged frames that show something else.
+    where the face was picked up at another place; absent: those bridged frames that show something else;
+    faces: how many there were when the largest one was taken.
     """
 
     landmarks: Tensor
@@ -53,6 +54,7 @@ class FollowedFace:
     bridged: tuple[int, ...]
     jumps: tuple[int, ...]
     absent: tuple[int, ...]
+    faces: int
 
 
 class FaceFollower(Protocol):
@@ -76,7 +78,9 @@ class BuiltInFaces:
         points = tracked.landmarks[..., :2]
         placed = inverse(face_to_crop(points[:, CROPPED_BY], axis_points(points), CROP_SIDE, options))
         mesh = _on_crop(tracked.landmarks, placed)
-        return FollowedFace(points, placed, mesh, tracked.bridged, tracked.jumps, tracked.absent)
+        return FollowedFace(
+            points, placed, mesh, tracked.bridged, tracked.jumps, tracked.absent, tracked.faces
+        )
 
 
 def _on_crop(landmarks: Tensor, placed: Tensor) -> Tensor:
@@ -128,7 +132,7 @@ class PublishedFaces:
         placed = torch.cat([inverse(to_crop(frame, CROP_SIDE, options)).float() for frame in points])
         on_crop = torch.from_numpy(mesh)
         return FollowedFace(
-            _on_frame(on_crop, placed), placed, on_crop, seen.bridged, seen.jumps, seen.absent
+            _on_frame(on_crop, placed), placed, on_crop, seen.bridged, seen.jumps, seen.absent, seen.faces
         )
 
 

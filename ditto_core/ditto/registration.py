@@ -52,7 +52,7 @@ def build_avatar(
         landmarks=followed.landmarks,
         crop_to_original=followed.crop_to_original,
         crop_size=CROP_SIDE,
-        notes=remarks(len(followed.mesh), followed.bridged, followed.jumps, followed.absent),
+        notes=remarks(len(followed.mesh), followed.bridged, followed.jumps, followed.absent, followed.faces),
         face=face,
         rest=_with_neutral_mouth(face, options.motion_frames),
         shape=own.kp[0],

@@ -40,12 +40,14 @@ class Seen:
     """In which of S frames the face was seen.
 
     found: (S,); jumps: the frames where it was picked up at another place, after a cut or an absence; absent:
-    those not found that show something else where the face was last.
+    those not found that show something else where the face was last; faces: how many there were when nobody
+    said which one is meant.
     """
 
     found: NDArray[np.bool_]
     jumps: tuple[int, ...]
     absent: tuple[int, ...]
+    faces: int
 
     @property
     def bridged(self) -> tuple[int, ...]:
@@ -62,6 +64,8 @@ class Follower(ABC, Generic[Sight]):
         """For how many frames it has not been seen."""
         self.failure: FaceNotFoundError | None = None
         """Why a frame with faces did not show the one that was asked for."""
+        self.faces = 1
+        """How many there were to choose from when the largest one was taken."""
         self._before = _LastSight()
 
     @abstractmethod
@@ -95,7 +99,7 @@ class Follower(ABC, Generic[Sight]):
             host.progress("register", done, len(frames), self.preview(batch[-1].numpy()))
         if not found.any():
             raise self.failure or _no_face_in(frames)
-        return Seen(found, tuple(jumps), tuple(absent))
+        return Seen(found, tuple(jumps), tuple(absent), self.faces)
 
     def _step(self, picture: Picture, index: int) -> tuple[Sight | None, bool]:
         """The face in the next frame, or None, and whether it jumped there."""
@@ -112,10 +116,15 @@ class Follower(ABC, Generic[Sight]):
 
 
 def remarks(
-    frames: int, bridged: Sequence[int], jumps: Sequence[int], absent: Sequence[int]
+    frames: int, bridged: Sequence[int], jumps: Sequence[int], absent: Sequence[int], faces: int
 ) -> tuple[str, ...]:
     """What the user should know of a face that was followed through so many frames; the rest as in `Seen`."""
     told: list[str] = []
+    if faces > 1:
+        told.append(
+            f"There are {faces} faces and the largest one speaks; face in Ditto Load Avatar, or --face, "
+            "chooses another one."
+        )
     if bridged:
         told.append(
             f"No face was found in {len(bridged)} of {frames} frames (first: {bridged[0]}); its place and "

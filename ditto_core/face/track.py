@@ -44,13 +44,15 @@ class Tracked:
 
     landmarks: (S, 478, 3) float32 pixels, z in the same unit; bridged: the frames that show no face and got
     their neighbours' landmarks; jumps: the frames where the face was picked up at another place, after a cut
-    or an absence; absent: those bridged frames that show something else where the face was last.
+    or an absence; absent: those bridged frames that show something else where the face was last; faces: how
+    many there were when the largest one was taken.
     """
 
     landmarks: Tensor
     bridged: tuple[int, ...]
     jumps: tuple[int, ...] = ()
     absent: tuple[int, ...] = ()
+    faces: int = 1
 
 
 Adjustment = Callable[[Picture, Points], Points]
@@ -78,7 +80,7 @@ def track(
     bridge(landmarks, seen.found, seen.jumps)
     for start, stop in zip([0, *seen.jumps], [*seen.jumps, len(frames)], strict=True):
         _smooth(landmarks[start:stop])
-    return Tracked(torch.from_numpy(landmarks), seen.bridged, seen.jumps, seen.absent)
+    return Tracked(torch.from_numpy(landmarks), seen.bridged, seen.jumps, seen.absent, seen.faces)
 
 
 class _Search(Follower[Face]):
@@ -106,6 +108,8 @@ class _Search(Follower[Face]):
 
     def _first(self, picture: Picture, index: int) -> Face | None:
         faces = self.finder.find_all(picture, thorough=index % THOROUGH_EVERY == 0)
+        if self.choice.rule == "largest":
+            self.faces = max(len(faces), 1)
         try:
             return choose(faces, self.choice, picture.shape[1], picture.shape[0]) if faces else None
         except FaceNotFoundError as error:

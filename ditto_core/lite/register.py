@@ -164,4 +164,4 @@ def _notes(
             f"Something is in front of the mouth in {len(hidden)} of {frames} frames (first: {hidden[0]}); "
             "they stay as they are."
         )
-    return (*notes, *remarks(frames, tracked.bridged, tracked.jumps, tracked.absent))
+    return (*notes, *remarks(frames, tracked.bridged, tracked.jumps, tracked.absent, tracked.faces))
