@@ -41,7 +41,7 @@ STRENGTH = 1.3
 PARTED = 0.4
 """Least gap in cm while speaking, closures apart: rounded lips part a little too."""
 
-PAUSED = 0.2
+PAUSED = 0.17
 """Gap in cm while nothing is said for a moment."""
 
 LARGEST_ANGLE = 3.0
@@ -91,17 +91,17 @@ def mouth(rows: Tensor) -> dict[str, Tensor]:
     Loudness only opens and shuts the gate: scaling the opening by it agrees less with real mouths.
     """
     silent, gate = _column(rows, "sil"), _gate(rows)
-    closed = (2 * smooth(_column(rows, "PP"), 1.2)).clamp(max=1) * gate
+    closed = (1.7 * smooth(_column(rows, "PP"), 1)).clamp(max=1) * gate
     tucked = (1.4 * smooth(_column(rows, "FF"), 2.2)).clamp(max=1) * gate
 
     # Short pauses keep the lips apart, however silent they are; long ones let them close.
     spoken = (1 - silent) * gate
     near = (4 * smooth(spoken, 12)).clamp(max=1) * (1.6 * smooth(spoken, 30)).clamp(max=1)
     gap = smooth(_mixed(rows, OPEN), 4)
-    gap = (gap + 0.4 * (gap - smooth(gap, 15))) * STRENGTH * gate
+    gap = (gap + 0.5 * (gap - smooth(gap, 15))) * STRENGTH * gate
     gap = gap.maximum(PARTED * smooth(spoken, 4)).maximum(PAUSED * near)
     return {
-        "open": gap * (1 - 0.98 * closed) * (1 - 0.55 * tucked) + 0.22 * tucked * (1 - closed),
+        "open": gap * (1 - 0.98 * closed) * (1 - 0.45 * tucked) + 0.22 * tucked * (1 - closed),
         "wide": smooth(_mixed(rows, WIDE), 6) * gate * STRENGTH * (1 - 0.5 * closed),
         "press": closed,
         "tuck": tucked,
