@@ -136,6 +136,16 @@ def test_out_of_reach_it_says_what_to_put_where(
     assert not folder.exists()
 
 
+@pytest.mark.usefixtures("listed", "folder")
+@pytest.mark.parametrize("endpoint", ["file:///etc", "hub.example", "ftp://hub.example"])
+def test_an_endpoint_that_is_no_web_address_is_refused(
+    endpoint: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["download", "first", "--endpoint", endpoint]) == 2
+    told = f"ditto: error: The endpoint {endpoint!r} is no web address; it begins with https://.\n"
+    assert capfd.readouterr().err == told
+
+
 def test_a_folder_that_cannot_be_looked_into_is_one_line(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -16,8 +16,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -150,9 +150,9 @@ def _outcome(error: Exception) -> Outcome:
     response: Any = getattr(error, "response", None)
     if response is not None:
         return Outcome(status=response.status_code)
-    if isinstance(error, OSError) and error.errno:
-        return Outcome(disk=error.strerror or str(error))
-    if type(error) is OSError:  # the size is not the expected one, which is checked again
+    if isinstance(error, _DiskError):
+        return Outcome(disk=str(error))
+    if "Consistency check" in str(error):  # the size is not the expected one, which is checked again
         return Outcome()
     said = str(error).strip().splitlines()
     return Outcome(broken=said[0] if said else type(error).__name__)
@@ -160,6 +160,18 @@ def _outcome(error: Exception) -> Outcome:
 
 class _EnoughError(Exception):
     """A server that sends more than was promised."""
+
+
+class _DiskError(Exception):
+    """What the disk says; the network has the same class of errors, and so has a missing certificate."""
+
+
+@contextmanager
+def _on_disk() -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _DiskError(error.strerror or str(error)) from error
 
 
 def _claim(file: io.BufferedWriter) -> None:
@@ -177,14 +189,16 @@ class _Part(io.BufferedWriter):
     """The file that is written: no longer than promised, and nothing held back when the process is ended."""
 
     def __init__(self, request: Request) -> None:
-        super().__init__(io.FileIO(request.part, "ab"))
-        _claim(self)
+        with _on_disk():
+            super().__init__(io.FileIO(request.part, "ab"))
+            _claim(self)
         self._end = sys.maxsize if request.bytes is None else request.bytes
 
     def write(self, buffer: Any, /) -> int:
         room = self._end - self.tell()
-        written = super().write(buffer[:room])
-        self.flush()
+        with _on_disk():
+            written = super().write(buffer[:room])
+            self.flush()
         if len(buffer) > room:
             raise _EnoughError
         return written
