@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -88,6 +89,16 @@ def test_sound_of_a_video_begins_with_its_first_picture(tmp_path: Path) -> None:
     assert loudest_match(samples[800:], VOICE) > 0.999
     early = write_clip(tmp_path / "early.mkv", [100, 140, 180], sound=VOICE[None])
     assert loudest_match(read_audio(early).samples[0], VOICE[1600:]) > 0.999
+
+
+def test_sound_of_a_cut_video_begins_at_the_cut(tmp_path: Path) -> None:
+    """Pictures before the cut are in the file, for later ones to refer to, but are not shown."""
+    cut = write_clip(tmp_path / "cut.mov", range(-400, 400, 40), sound=VOICE[None])
+    with av.open(str(cut)) as container:
+        assert next(container.demux(video=0)).is_discard
+    samples = read_audio(cut).samples[0]
+    assert len(samples) == len(VOICE)
+    assert loudest_match(samples, VOICE) > 0.999
 
 
 def test_files_without_sound(tmp_path: Path) -> None:

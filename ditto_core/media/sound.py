@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from fractions import Fraction
+from itertools import islice
 from numbers import Real
 from os import PathLike
 from typing import Any
@@ -16,6 +17,8 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
+from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -32,6 +35,8 @@ RATE_RANGE = (1000, 768_000)
 _MOST_CHANNELS = 64
 _CODEC_FRAME = 4096
 """Samples; an encoder pads its last frame by less than this."""
+_REORDERED = 32
+"""Pictures; one that is shown first is stored among the first of these."""
 
 
 def read_audio(path: str | PathLike[str]) -> Audio:
@@ -162,10 +167,19 @@ def _first_picture_time(path: str | PathLike[str]) -> Fraction | None:
     except MediaError:
         return None
     with closing(container):
+        times = [
+            packet.pts for packet in islice(_shown(container, stream), _REORDERED) if packet.pts is not None
+        ]
+        return min(times) * Fraction(stream.time_base or 0) if times else None
+
+
+def _shown(container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
+    """The pictures in the order they are stored, up to damage, without those before the place a file was cut
+    to: they are only there for others to refer to."""
+    with suppress(FFmpegError):
         for packet in container.demux(stream):
-            if packet.pts is not None:
-                return packet.pts * packet.time_base
-    return None
+            if packet.size > 0 and not packet.is_discard:
+                yield packet
 
 
 def _without_padding(samples: Tensor, stream: AudioStream, rate: int) -> Tensor:
