@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import io
 import logging
+import os
 import secrets
 import sys
 import time
@@ -99,6 +100,8 @@ def _set_up_logging(verbose: bool) -> None:
     logging.getLogger(__package__).setLevel(logging.DEBUG if verbose else logging.WARNING)
     # FFmpeg's own messages come as "libav" once a library such as torchvision has asked for them.
     logging.getLogger("libav").setLevel(logging.DEBUG if verbose else logging.CRITICAL)
+    if not verbose:  # the AV1 encoder talks past FFmpeg; 1: errors only
+        os.environ.setdefault("SVT_LOG", "1")
 
 
 def _fail(error: Exception, told: str, code: int) -> int:

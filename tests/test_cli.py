@@ -66,10 +66,11 @@ def test_a_portrait_and_speech_become_a_video(
     assert "Lite (draft quality)" in told.err
 
 
+@pytest.mark.parametrize("codec", ["h264", "av1"])
 def test_quiet_says_nothing_but_the_result(
-    portrait: Path, speech: Path, folder: Path, capfd: pytest.CaptureFixture[str]
+    codec: str, portrait: Path, speech: Path, folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert talk(portrait, speech, folder / "out.mp4", "-q") == 0
+    assert talk(portrait, speech, folder / "out.mp4", "-q", "--codec", codec) == 0
     told = capfd.readouterr()
     assert told.err == ""
     assert len(told.out.splitlines()) == 1
