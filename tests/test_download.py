@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -163,6 +164,24 @@ def test_an_interrupted_download_goes_on_in_the_next_call(place: Place) -> None:
     assert place.contents() == WHOLE
     assert place.hub.asked_for("nets/big")[-1][2]["Range"] == f"bytes={begun}-"
     assert host.seen[0][1] >= begun // 10**6
+
+
+def test_an_interrupt_does_not_wait_for_a_hub_that_never_answers(place: Place) -> None:
+    class Impatient(Host):
+        asked = 0.0
+
+        def check_interrupted(self) -> None:
+            self.asked = self.asked or time.monotonic()
+            if time.monotonic() - self.asked > 0.3:
+                raise Interrupted
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        begun = time.monotonic()
+        with pytest.raises(Interrupted):
+            download(place.files, [place.folder], Impatient(), endpoint)
+    assert time.monotonic() - begun < 5, "the hub's silence was waited for"
+    assert place.contents() == {}
 
 
 def test_the_process_that_downloads_ends_with_the_one_that_asked(place: Place, tmp_path: Path) -> None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, wait
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from ..errors import DownloadError
 from ..host import Host
 from ..sizes import size_of
 from .catalogue import ModelFile
-from .hub_process import HubProcess, HubProcessError
+from .hub_process import POLL, HubProcess, HubProcessError
 from .inventory import take_inventory
 from .remote import Remote, ask, hub_endpoint, url_of
 from .transfer import RefusedError, fetch, partial_of
 
 MEGABYTE = 10**6
 """Progress counts these."""
+
+T = TypeVar("T")
 
 
 def download(
@@ -38,7 +43,8 @@ def download(
     if not wanted:
         return ()
     folder = folders[0].absolute()
-    answers = ask(wanted, hub_endpoint(endpoint), send_token=send_token)
+    hub = hub_endpoint(endpoint)
+    answers = _awaited(lambda: ask(wanted, hub, send_token=send_token), host)
     remotes = {file: answer for file in wanted if isinstance(answer := answers[file], Remote)}
     begun = {file: _begun(folder / file.place, remote) for file, remote in remotes.items()}
     total = sum(remote.bytes or 0 for remote in remotes.values())
@@ -63,6 +69,22 @@ def download(
     if refusals:
         raise DownloadError(f"Not every file could be downloaded: {'; '.join(dict.fromkeys(refusals))}.")
     return tuple(written)
+
+
+def _awaited(work: Callable[[], T], host: Host) -> T:
+    """What a call returns that cannot be stopped; an interrupt is not to wait for it."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except Exception as error:  # noqa: BLE001  raised where it is awaited
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    while not wait([future], POLL).done:
+        host.check_interrupted()
+    return future.result()
 
 
 def by_hand(files: Iterable[ModelFile], folder: Path, endpoint: str = "") -> str:
