@@ -290,6 +290,26 @@ def test_the_file_is_closed_with_the_sequence(steady: Path) -> None:
     assert handles() == before
 
 
+@pytest.mark.parametrize("suffix", ["gif", "png"])
+def test_an_animated_picture_is_a_video(tmp_path: Path, suffix: str) -> None:
+    greys = [Image.new("RGB", (32, 32), (level, level, level)) for level in (0, 120, 240)]
+    path = tmp_path / f"moving.{suffix}"
+    greys[0].save(path, save_all=True, append_images=greys[1:], duration=400)
+    source = open_source(path, FPS)
+    assert source.fps == FPS
+    assert len(source.frames) == 30
+    for index, level in ((25, 240), (5, 0), (15, 120)):
+        assert abs(int(source.frames[index : index + 1].float().mean()) - level) <= 4
+
+
+def test_of_an_animation_that_cannot_be_played_the_first_frame_is_taken(tmp_path: Path) -> None:
+    greys = [Image.new("RGB", (32, 32), (level, level, level)) for level in (0, 240)]
+    greys[0].save(tmp_path / "a.webp", save_all=True, append_images=greys[1:], duration=400)
+    source = open_source(tmp_path / "a.webp", FPS)
+    assert (source.fps, len(source.frames)) == (None, 1)
+    assert int(source.frames[:].max()) <= 4
+
+
 def test_open_source_tells_pictures_from_videos(steady: Path, tmp_path: Path) -> None:
     video = open_source(steady.rename(tmp_path / "video.png"), FPS)
     steady.write_bytes((tmp_path / "video.png").read_bytes())

@@ -24,14 +24,15 @@ SMALLEST_SIDE = 16
 
 # Pillow also knows formats without a signature, which take arbitrary files for pictures, and video streams.
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF", "ICO")
+_PLAYED = ("GIF", "PNG")  # animated WebP is not: libav does not decode it
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, struct.error)
 
 
 def is_picture(path: str | PathLike[str]) -> bool:
-    """Whether the file's content (not its name) is a picture."""
+    """Whether the file's content (not its name) is a picture; one that moves and can be played is a video."""
     try:
-        with _open(path):
-            return True
+        with _open(path) as image:
+            return image.format not in _PLAYED or not getattr(image, "is_animated", False)
     except UnidentifiedImageError:
         return False
     except Image.DecompressionBombError:

@@ -26,8 +26,8 @@ _BRIGHTEST = 2.0
 def open_source(path: str | PathLike[str], fps: Fraction) -> Source:
     """Open a picture (one frame, `fps` None) or a video (read lazily, resampled to `fps`).
 
-    The file's content decides which, not its name; an animated picture gives its first frame. Raises
-    `MediaError` when it is neither or cannot be read.
+    The file's content decides which, not its name; an animated GIF or PNG is a video, of an animated WebP the
+    first frame is taken. Raises `MediaError` when it is neither or cannot be read.
     """
     name = Path(path).name
     if is_picture(path):
