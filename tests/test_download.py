@@ -327,6 +327,7 @@ def test_an_address_elsewhere_is_out_of_reach(place: Place, certificates: str, m
     dead = dataclasses.replace(place.files[2], url="https://127.0.0.1:9/loose.pth")
     with pytest.raises(DownloadError, match=r"https://127\.0\.0\.1:9/loose\.pth cannot be reached \(.+\)"):
         download([dead], [place.folder], Host())
+    assert place.contents() == {}
 
 
 def test_a_connection_that_stalls_is_given_up_and_goes_on(place: Place, monkeypatch: Any) -> None:

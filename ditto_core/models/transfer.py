@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import responses
 from pathlib import Path
 
@@ -58,12 +59,12 @@ def fetch(
         partial.replace(target)
         for older in target.parent.glob(f"{target.name}.*.part"):
             older.unlink()
-    except RefusedError:
-        if not _size(partial):
-            partial.unlink(missing_ok=True)
-        raise
     except OSError as error:
         raise DownloadError(f"{target} cannot be written: {error.strerror or error}.") from error
+    finally:
+        if not _size(partial):
+            with suppress(OSError):  # Windows: the process may still have it open
+                partial.unlink(missing_ok=True)
 
 
 def _receive(remote: Remote, partial: Path, process: HubProcess, watch: Callable[[], None]) -> None:
