@@ -31,7 +31,7 @@ _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, Ke
 def is_picture(path: str | PathLike[str]) -> bool:
     """Whether the file's content (not its name) is a picture; one that moves and can be played is a video."""
     try:
-        with _open(path) as image:
+        with closing(_open(path)) as image:
             return image.format not in _PLAYED or not getattr(image, "is_animated", False)
     except UnidentifiedImageError:
         return False
