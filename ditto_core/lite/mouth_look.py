@@ -78,7 +78,7 @@ class MouthLook:
             grain=_grain(photo),
             dark=dark.astype(np.float32),
             rims=np.stack([0.4 * upper_lip, 0.55 * lower_lip]),
-            bounce=reddened(flesh, 1.35, 1.0),
+            bounce=reddened(flesh, 2.1, 1.0),
             width=photo.width,
         )
 
