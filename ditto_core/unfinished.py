@@ -10,13 +10,14 @@ from pathlib import Path
 
 @contextmanager
 def unfinished(path: Path) -> Generator[Path]:
-    """A hidden name beside `path` to write to; the file moves there when the block succeeds, else it goes.
+    """A hidden empty file beside `path` to write to; it moves there when the block succeeds, else it goes.
 
-    Raises the `OSError` that keeps it from being written.
+    Raises the `OSError` that keeps it from being written, before the work where that is known.
     """
     hidden = path.with_name(f".ditto-{uuid.uuid4().hex[:12]}.part{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        hidden.touch(exist_ok=False)
         yield hidden
         hidden.replace(path)
     finally:

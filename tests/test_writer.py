@@ -253,6 +253,12 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file", "taken.mp4"]
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="has no folder that nobody may write to")
+def test_a_folder_nobody_may_write_to_is_said_before_the_work() -> None:
+    with pytest.raises(MediaError, match="cannot be written"):
+        write_video(failing(AssertionError("rendered"), at=0), "/proc/self/a.mp4")
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
 def test_write_protected_folder(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
