@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from helpers.ditto_release import SMALL, use_small_networks, write_release
+from helpers.download_place import Place, serving_place
 from helpers.people import face
 from helpers.stub_host import StubHost
 from hypothesis import settings
@@ -19,6 +20,7 @@ from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.host import Host
 from ditto_core.media.source import as_source
+from ditto_core.models import transfer
 from ditto_core.options import AvatarOptions
 
 # The first example of a test often loads a library, and machines differ: time is no property.
@@ -75,3 +77,14 @@ def ditto(stub: StubHost, release: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     folder = Path(shutil.copytree(release, stub.folder / "models" / "ditto"))
     yield folder
     shutil.rmtree(folder)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Files to download from this machine."""
+    monkeypatch.setattr(transfer, "PAUSE", 0.01)
+    for name in ("HF_ENDPOINT", "HF_TOKEN", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with serving_place(tmp_path / "models" / "ditto") as there:
+        yield there

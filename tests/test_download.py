@@ -7,96 +7,26 @@ import hashlib
 import json
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import huggingface_hub
 import huggingface_hub.constants
 import pytest
-import torch
-from helpers.hub_server import Hub, serving, wait_until
+from helpers.download_place import BIG, LOOSE, REPO, WHOLE, Place, WatchingHost, whole_pieces
+from helpers.hub_server import Hub, serving
 
 import ditto_core
-from ditto_core.errors import DownloadError, Interrupted
+from ditto_core.errors import DownloadError
 from ditto_core.host import Host
 from ditto_core.models import download as downloading
-from ditto_core.models import hub_process, transfer
+from ditto_core.models import transfer
 from ditto_core.models.catalogue import ModelFile
 from ditto_core.models.download import by_hand, download
-from ditto_core.models.hub_process import PIECE
 from ditto_core.models.inventory import take_inventory
-
-REPO = "someone/model"
-BIG, SMALL, LOOSE = bytes(range(256)) * 12_000, b"\x80\x04}.", b"weights of elsewhere" * 5000
-"""3 MB, and a file as small as a configuration."""
-
-
-class WatchingHost(Host):
-    """Remembers, and interrupts when so many megabytes are there."""
-
-    def __init__(self, stop_at: int = 10**9) -> None:
-        self.seen: list[tuple[str, int, int]] = []
-        self.heard: list[str] = []
-        self.stop_at = stop_at
-        self.stopped = 0.0
-
-    def progress(self, stage: str, done: int, total: int, preview: torch.Tensor | None = None) -> None:
-        self.seen.append((stage, done, total))
-
-    def notice(self, message: str) -> None:
-        self.heard.append(message)
-
-    def check_interrupted(self) -> None:
-        if self.seen and self.seen[-1][1] >= self.stop_at:
-            self.stopped = time.monotonic()
-            raise Interrupted("stopped")
-
-
-class Place(NamedTuple):
-    """A hub with two files, a file elsewhere, and the folder they belong in."""
-
-    hub: Hub
-    files: list[ModelFile]
-    folder: Path
-
-    def download(self, host: Host | None = None) -> tuple[Path, ...]:
-        return download(self.files, [self.folder], host or Host(), self.hub.endpoint)
-
-    def contents(self) -> dict[str, bytes]:
-        return {
-            path.relative_to(self.folder).as_posix(): path.read_bytes()
-            for path in self.folder.rglob("*")
-            if path.is_file()
-        }
-
-
-WHOLE = {"nets/big.pth": BIG, "cfg/small.pkl": SMALL, "superres/loose.pth": LOOSE}
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    monkeypatch.setattr(transfer, "PAUSE", 0.01)
-    for name in ("HF_ENDPOINT", "HF_TOKEN", "http_proxy", "HTTP_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    stored = {f"{REPO}/nets/big.pth": BIG, f"{REPO}/cfg/small.pkl": SMALL, "releases/loose.pth": LOOSE}
-    with serving(Hub(stored, plain={f"{REPO}/cfg/small.pkl"})) as hub:
-        loose = hashlib.sha256(LOOSE).hexdigest()
-        files = [
-            ModelFile("nets/big.pth", "a network", "MIT", repo=REPO, path="nets/big.pth", bytes=len(BIG)),
-            ModelFile("cfg/small.pkl", "its settings", "MIT", repo=REPO, path="cfg/small.pkl"),
-            ModelFile(
-                "superres/loose.pth", "more", "MIT", url=f"{hub.endpoint}/releases/loose.pth", sha256=loose
-            ),
-        ]
-        yield Place(hub, files, tmp_path / "models" / "ditto")
 
 
 def test_everything_arrives_whole_with_progress(place: Place) -> None:
@@ -140,92 +70,6 @@ def test_a_broken_connection_goes_on_where_it_stopped(place: Place) -> None:
     first, second = place.hub.asked_for("resolve/main/nets")
     assert "Range" not in first[2]
     assert second[2]["Range"] == f"bytes={whole_pieces(1_000_000)}-"
-
-
-def whole_pieces(received: int) -> int:
-    """What of so many bytes is in the file when the connection breaks."""
-    return received // PIECE * PIECE
-
-
-def test_an_interrupted_download_goes_on_in_the_next_call(place: Place) -> None:
-    place.hub.stalls, place.hub.cut = True, {f"{REPO}/nets/big.pth": 2_500_000}
-    host = WatchingHost(stop_at=2)
-    with pytest.raises(Interrupted):
-        place.download(host)
-    assert time.monotonic() - host.stopped < 0.5, "the server's silence was waited for"
-    (name,) = place.contents()
-    assert name.startswith("nets/big.pth.")
-    assert name.endswith(".part")
-    begun = len(place.contents()[name])
-    assert begun == whole_pieces(2_500_000)
-
-    host = WatchingHost()
-    place.download(host)
-    assert place.contents() == WHOLE
-    assert place.hub.asked_for("nets/big")[-1][2]["Range"] == f"bytes={begun}-"
-    assert host.seen[0][1] >= begun // 10**6
-
-
-def test_an_interrupt_does_not_wait_for_a_hub_that_never_answers(place: Place) -> None:
-    class Impatient(Host):
-        asked = 0.0
-
-        def check_interrupted(self) -> None:
-            self.asked = self.asked or time.monotonic()
-            if time.monotonic() - self.asked > 0.3:
-                raise Interrupted
-
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        begun = time.monotonic()
-        with pytest.raises(Interrupted):
-            download(place.files, [place.folder], Impatient(), endpoint)
-    assert time.monotonic() - begun < 5, "the hub's silence was waited for"
-    assert place.contents() == {}
-
-
-def test_the_process_that_downloads_ends_with_the_one_that_asked(place: Place, tmp_path: Path) -> None:
-    place.hub.stalls, place.hub.cut = True, {"releases/loose.pth": PIECE}
-    place.hub.files["releases/loose.pth"] = bytes(2 * PIECE)
-    part = tmp_path / "loose.part"
-    request = {"url": place.files[2].url, "headers": {}, "part": str(part), "bytes": None}
-    command = [sys.executable, hub_process.__file__]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as process:
-        assert process.stdin
-        process.stdin.write(json.dumps(request) + "\n")
-        process.stdin.flush()
-        wait_until(lambda: part.exists() and part.stat().st_size == PIECE)
-        process.stdin.close()
-        assert process.wait(5) == 0
-
-
-@pytest.mark.parametrize(
-    ("program", "words"),
-    [("false", r"has ended by itself \(1\); .* try again"), ("/nowhere", "cannot be started")],
-)
-def test_a_process_that_fails_is_one_clear_error(
-    place: Place, program: str, words: str, monkeypatch: Any
-) -> None:
-    monkeypatch.setattr(sys, "executable", shutil.which(program) or program)
-    begun = time.monotonic()
-    with pytest.raises(DownloadError, match=f"The process that downloads {words}"):
-        place.download()
-    assert time.monotonic() - begun < 5, "it was asked again and again"
-
-
-@pytest.mark.skipif(os.name != "posix", reason="needs POSIX locks")
-def test_a_second_download_of_a_file_leaves_the_first_alone(place: Place) -> None:
-    part = place.folder / "nets" / f"big.pth.{hashlib.sha256(BIG).hexdigest()[:12]}.part"
-    part.parent.mkdir(parents=True)
-    part.write_bytes(BIG[:PIECE])
-    locks = import_module("fcntl")
-    with part.open("ab") as first:
-        locks.flock(first, locks.LOCK_EX)
-        with pytest.raises(DownloadError, match=r"big\.pth cannot be written: another download is writing"):
-            place.download()
-        assert part.read_bytes() == BIG[:PIECE]
-    place.download()
-    assert place.contents() == WHOLE
 
 
 def test_a_server_without_ranges_starts_again(place: Place) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import runpy
 import sys
 
-import torch
+from torch import library
 
 try:
     import torchvision  # noqa: F401
 except RuntimeError:
-    operators = torch.library.Library("torchvision", "FRAGMENT")
+    operators = library.Library("torchvision", "FRAGMENT")
     for name in ("nms", "qnms"):
         operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
