@@ -81,7 +81,7 @@ class Voice:
 
 
 def random_voice(rng: random.Random) -> Voice:
-    """65 % espeak-ng, a third of it English, a tenth numbers; 35 % flite, most often rms, the hardest to hear.
+    """65 % espeak-ng, a third of it English, a tenth numbers; 35 % flite, mostly rms, the hardest to hear.
 
     A quarter speaks very fast.
     """
