@@ -12,6 +12,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from torch import Tensor
 
@@ -41,6 +42,7 @@ class PictureTrack:
         self.stream: VideoStream = stream
         self.time_base = 1 / fps
         self.count = 0
+        self.converter = VideoReformatter()  # kept, since to set one up takes longer than a picture
         stream.pix_fmt = options.pixel_format
         stream.width, stream.height = _whole_chroma(width, height, options.pixel_format)
         context = stream.codec_context
@@ -54,7 +56,7 @@ class PictureTrack:
     def write(self, batch: Tensor) -> None:
         height, width = self.stream.height, self.stream.width
         for picture in batch[:, :height, :width].cpu().numpy():
-            frame = _to_yuv(VideoFrame.from_ndarray(np.ascontiguousarray(picture)), self.stream.pix_fmt)
+            frame = self._to_yuv(VideoFrame.from_ndarray(np.ascontiguousarray(picture)))
             frame.pts = self.count
             frame.time_base = self.time_base
             self.count += 1
@@ -63,22 +65,22 @@ class PictureTrack:
     def finish(self) -> None:
         self.output.mux(self.stream.encode(None))
 
+    def _to_yuv(self, frame: VideoFrame) -> VideoFrame:
+        # Said explicitly on both sides, so that the bytes mean what the file's tags say in every PyAV.
+        return self.converter.reformat(
+            frame,
+            format=self.stream.pix_fmt,
+            src_colorspace=Colorspace.ITU709,
+            dst_colorspace=Colorspace.ITU709,
+            src_color_range=ColorRange.JPEG,
+            dst_color_range=ColorRange.MPEG,
+        )
+
 
 def _whole_chroma(width: int, height: int, pixel_format: str) -> tuple[int, int]:
     """The sides without what a chroma sample shared by two columns or rows would half cover."""
     _, chroma = VideoFrame(2, 2, pixel_format).planes[:2]
     return width - width % (2 // chroma.width), height - height % (2 // chroma.height)
-
-
-def _to_yuv(frame: VideoFrame, pixel_format: str | None) -> VideoFrame:
-    # Said explicitly on both sides, so that the bytes mean what the file's tags say in every PyAV.
-    return frame.reformat(
-        format=pixel_format,
-        src_colorspace="ITU709",
-        dst_colorspace="ITU709",
-        src_color_range="JPEG",
-        dst_color_range="MPEG",
-    )
 
 
 class SoundTrack:

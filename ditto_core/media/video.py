@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from av.video.frame import VideoFrame
-from av.video.reformatter import Colorspace
+from av.video.reformatter import Colorspace, VideoReformatter
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -44,6 +44,7 @@ class VideoFrames(LazySequence):
         self.timeline = scan(path)
         self.window = FrameWindow(path, self.timeline)
         self._lock = Lock()
+        self._converter = VideoReformatter()  # kept, since to set one up takes longer than a picture
         first = self.window[0]
         self._size = _square_pixel_size(first, self.window.pixel_aspect)
         self._turn = _upright(first)
@@ -66,10 +67,10 @@ class VideoFrames(LazySequence):
         return torch.from_numpy(pictures)
 
     def _picture(self, frame: VideoFrame) -> Pixels:
-        return self._turn(_to_rgb(frame, *self._size))
+        return self._turn(_to_rgb(frame, *self._size, self._converter))
 
 
-def _to_rgb(frame: VideoFrame, width: int, height: int) -> Pixels:
+def _to_rgb(frame: VideoFrame, width: int, height: int, converter: VideoReformatter) -> Pixels:
     # Everything is said explicitly: what PyAV assumes about colour differs between its versions.
     colours: dict[str, Any] = {}
     if not (frame.format.is_rgb or frame.format.has_palette):
@@ -82,7 +83,7 @@ def _to_rgb(frame: VideoFrame, width: int, height: int) -> Pixels:
             "src_color_range": "JPEG" if full else "MPEG",
             "dst_color_range": "JPEG",
         }
-    rgb: Any = frame.reformat(width=width, height=height, format="rgb24", **colours).to_ndarray()
+    rgb: Any = converter.reformat(frame, width=width, height=height, format="rgb24", **colours).to_ndarray()
     return rgb
 
 
