@@ -290,7 +290,7 @@ def test_the_file_is_closed_with_the_sequence(steady: Path) -> None:
     assert handles() == before
 
 
-@pytest.mark.parametrize("suffix", ["gif", "png"])
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
 def test_an_animated_picture_is_a_video(tmp_path: Path, suffix: str) -> None:
     greys = [Image.new("RGB", (32, 32), (level, level, level)) for level in (0, 120, 240)]
     path = tmp_path / f"moving.{suffix}"
@@ -302,12 +302,24 @@ def test_an_animated_picture_is_a_video(tmp_path: Path, suffix: str) -> None:
         assert abs(int(source.frames[index : index + 1].float().mean()) - level) <= 4
 
 
-def test_of_an_animation_that_cannot_be_played_the_first_frame_is_taken(tmp_path: Path) -> None:
-    greys = [Image.new("RGB", (32, 32), (level, level, level)) for level in (0, 240)]
-    greys[0].save(tmp_path / "a.webp", save_all=True, append_images=greys[1:], duration=400)
-    source = open_source(tmp_path / "a.webp", FPS)
-    assert (source.fps, len(source.frames)) == (None, 1)
-    assert int(source.frames[:].max()) <= 4
+def test_an_animated_picture_may_be_transparent_and_hurried(tmp_path: Path) -> None:
+    path = tmp_path / "a.webp"
+    frames = [Image.new("RGBA", (32, 20), (240, 240, 240, alpha)) for alpha in (255, 0)]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=0, lossless=True)
+    source = open_source(path, FPS)
+    assert len(source.frames) == 5, "two pictures of 0.1 s"
+    assert source.frames.shape == (20, 32, 3)
+    assert [int(frame.max()) for frame in source.frames[:]] == [240, 240, 128, 128, 128]
+
+
+def test_a_damaged_animation_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "a.webp"
+    noise = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3), np.uint8)
+    frames = [Image.fromarray(pixels) for pixels in noise]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=400)
+    path.write_bytes(path.read_bytes()[:-6000])
+    with pytest.raises(MediaError, match=r"a\.webp"):
+        open_source(path, FPS)
 
 
 def test_open_source_tells_pictures_from_videos(steady: Path, tmp_path: Path) -> None:

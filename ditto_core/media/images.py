@@ -6,7 +6,7 @@ import struct
 from contextlib import closing
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -24,20 +24,34 @@ SMALLEST_SIDE = 16
 
 # Pillow also knows formats without a signature, which take arbitrary files for pictures, and video streams.
 _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "JPEG2000", "AVIF", "ICO")
-_PLAYED = ("GIF", "PNG")  # animated WebP is not: libav does not decode it
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, struct.error)
+_PLAYED = ("GIF", "PNG")
+_SHOWN = ("WEBP", "AVIF")
+"""What may move: played by libav, or shown by Pillow alone. What else has several pictures has pages."""
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, struct.error)
+"""What Pillow raises for files that end early or contradict themselves."""
 
 
 def is_picture(path: str | PathLike[str]) -> bool:
-    """Whether the file's content (not its name) is a picture; one that moves and can be played is a video."""
+    """Whether the file's content (not its name) is a picture that stands still."""
+    return _kind_of(path) == "still"
+
+
+def is_animation(path: str | PathLike[str]) -> bool:
+    """Whether it is a picture that moves but no video for libav."""
+    return _kind_of(path) == "shown"
+
+
+def _kind_of(path: str | PathLike[str]) -> Literal["still", "played", "shown", "no picture"]:
     try:
-        with closing(_open(path)) as image:
-            return image.format not in _PLAYED or not getattr(image, "is_animated", False)
+        with closing(open_picture(path)) as image:
+            if not getattr(image, "is_animated", False):
+                return "still"
+            return "played" if image.format in _PLAYED else "shown" if image.format in _SHOWN else "still"
     except UnidentifiedImageError:
-        return False
+        return "no picture"
     except Image.DecompressionBombError:
-        return True
-    except _DAMAGE as error:
+        return "still"
+    except DAMAGE as error:
         raise unreadable(path, error) from error
 
 
@@ -49,13 +63,13 @@ def read_image(path: str | PathLike[str]) -> Tensor:
     `InputError` when it is too small.
     """
     try:
-        with closing(_open(path)) as image:
-            pixels = _as_rgb(ImageOps.exif_transpose(image))
+        with closing(open_picture(path)) as image:
+            pixels = as_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
         raise MediaError(f"{path} is not a picture; use PNG, JPEG, WebP, BMP or TIFF.") from error
     except Image.DecompressionBombError as error:
         raise MediaError(f"{path} is too large to open safely ({error}). Scale it down first.") from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise unreadable(path, error) from error
     check_sides(pixels.shape[0], pixels.shape[1], str(path))
     return torch.from_numpy(pixels)
@@ -89,12 +103,14 @@ def unreadable(path: str | PathLike[str], error: Exception) -> MediaError:
     return MediaError(f"{path} cannot be read ({reason}). It may be damaged or incomplete; export it again.")
 
 
-def _open(path: str | PathLike[str]) -> Image.Image:
+def open_picture(path: str | PathLike[str]) -> Image.Image:
+    """Open a picture of a common kind with Pillow, whose errors (`DAMAGE` among them) are the caller's."""
     Image.init()
     return Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN])
 
 
-def _as_rgb(image: Image.Image) -> NDArray[np.uint8]:
+def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels (H, W, 3) of an open picture."""
     if image.mode.startswith("I") or image.mode == "F":
         return np.repeat(_grey_to_8_bit(np.asarray(image))[..., None], 3, axis=2)
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):

@@ -15,8 +15,9 @@ from torch import Tensor
 from ..data import Source
 from ..errors import InputError
 from ..sequences import ComputedSequence, LazySequence, TensorSequence
+from .animation import AnimatedPicture
 from .arrays import as_tensor
-from .images import check_sides, is_picture, over_backdrop, read_image
+from .images import check_sides, is_animation, is_picture, over_backdrop, read_image
 from .video import VideoFrames
 
 _BRIGHTEST = 2.0
@@ -26,12 +27,14 @@ _BRIGHTEST = 2.0
 def open_source(path: str | PathLike[str], fps: Fraction) -> Source:
     """Open a picture (one frame, `fps` None) or a video (read lazily, resampled to `fps`).
 
-    The file's content decides which, not its name; an animated GIF or PNG is a video, of an animated WebP the
-    first frame is taken. Raises `MediaError` when it is neither or cannot be read.
+    The file's content decides which, not its name; an animated picture is a video. Raises `MediaError` when
+    it is neither or cannot be read.
     """
     name = Path(path).name
     if is_picture(path):
         return Source(TensorSequence(read_image(path)[None]), None, name)
+    if is_animation(path):
+        return Source(AnimatedPicture(path, fps), fps, name)
     return Source(VideoFrames(path, fps), fps, name)
 
 
