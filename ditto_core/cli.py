@@ -241,7 +241,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=_demo)
-    parser.add_argument("--output", type=Path, default=Path("output/demo.mp4"), metavar="FILE")
+    place = Path("output/demo.mp4")
+    told = f"video to write, or to replace (default: {place.as_posix()})"
+    parser.add_argument("--output", type=Path, default=place, metavar="FILE", help=told)
     for flag in BY_NAME.values():
         if flag.part == "superres":
             add_flag(parser, flag, flag.default)
@@ -271,8 +273,11 @@ def _add_script(parser: argparse.ArgumentParser, script: Script) -> None:
     _add_file(documented, source, "video or picture of a person")
     _add_file(documented, audio, "speech, or a video with speech")
     _add_file(documented, output, "video to write, or to replace")
-    for name, place in (("data_root", script.data_root), ("cfg_pkl", script.cfg_pkl)):
-        told = f"Ditto's checkpoints or configuration (default: {place.as_posix()})"
+    for name, what, place in (
+        ("data_root", "folder of Ditto's checkpoints", script.data_root),
+        ("cfg_pkl", "Ditto's configuration", script.cfg_pkl),
+    ):
+        told = f"{what} (default: {place.as_posix()} if it is there, otherwise the model folders)"
         documented.add_argument(f"--{name}", type=Path, metavar="PATH", help=told)
     for flag in script.flags:
         add_flag(documented, flag, script.default(flag))

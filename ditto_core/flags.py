@@ -99,7 +99,11 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("motion", "blink_times", or_auto(said(parse_seconds)), "X,...", "seconds at which blinks begin"),
         Flag("stitch", "ctrl_info", json_file, "FILE", "controls of single frames, as JSON"),
         Flag(
-            "stitch", "overall_ctrl_info", or_auto(said(parse_overall)), "KEY:X,...", "controls of all others"
+            "stitch",
+            "overall_ctrl_info",
+            or_auto(said(parse_overall)),
+            "KEY:X,...",
+            "controls of all other frames, such as delta_pitch:2",
         ),
         Flag(
             "stitch",
@@ -126,7 +130,13 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
             "with driven eyes: draw motion for those of the first frame",
         ),
         Flag("motion", "reference_character", boolean, "true|false", "draw motion for the published face"),
-        Flag("motion", "delta_eye_open_n", frame_numbers, "N,...", "frames between blinks, 0 at random"),
+        Flag(
+            "motion",
+            "delta_eye_open_n",
+            frame_numbers,
+            "N,...",
+            "frames between blinks, 0 at random, -1 for no blinks",
+        ),
         Flag(
             "stitch",
             "use_d_keys",
@@ -138,8 +148,20 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("stitch", "flag_stitching", boolean, "true|false", "join face and shoulders"),
         Flag("stitch", "fade_type", or_auto(fade_type), "NAME", "fade to d0 (first frame), s (source), none"),
         Flag("stitch", "fade_out_keys", or_auto(parse_parts), "KEY,...", "parts of motion that fade"),
-        Flag("stitch", "vad_on", one_of(get_args(VadOn)), "NAME", "what vad_alpha quietens"),
-        Flag("stitch", "amplitude_of", one_of(get_args(AmplitudeOf)), "NAME", "what alpha_pitch, ... scale"),
+        Flag(
+            "stitch",
+            "vad_on",
+            one_of(get_args(VadOn)),
+            "NAME",
+            f"what vad_alpha quietens: {', '.join(get_args(VadOn))}",
+        ),
+        Flag(
+            "stitch",
+            "amplitude_of",
+            one_of(get_args(AmplitudeOf)),
+            "NAME",
+            f"what alpha_pitch, ... scale: {', '.join(get_args(AmplitudeOf))}",
+        ),
         Flag(
             "avatar",
             "face_networks",
@@ -152,7 +174,13 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
     "result": (
         Flag("blend", "blend_mode", one_of(BLEND_MODES), "NAME", ", ".join(BLEND_MODES), "mode"),
         Flag("blend", "blend_alpha", or_auto(float), "X", "opacity of blend mode custom, 0..1", "alpha"),
-        Flag("blend", "custom_formula", one_of(get_args(CustomFormula)), "NAME", "how custom blends"),
+        Flag(
+            "blend",
+            "custom_formula",
+            one_of(get_args(CustomFormula)),
+            "NAME",
+            f"how blend mode custom blends: {', '.join(get_args(CustomFormula))}",
+        ),
         Flag("blend", "blend_amount", float, "X", "rendered face against the source, 0..1", "amount"),
         Flag("blend", "feather", float, "X", "soft border, as a fraction of the crop, 0..0.5"),
         Flag("superres", "superres", superres_method, "NAME", _SUPERRES, "method"),
