@@ -81,7 +81,14 @@ def test_refuses_sound_that_is_empty_or_not_mono(samples: Tensor) -> None:
         ("y", "fr", "UW"),
         ("y", "ru", "IY"),
         ("ɐ", "ko", "AE"),
+        ("ph", "ko", "PP"),  # a breath after the lips open
+        ("h", "", "KK"),
+        ("ts.h", "cmn", "CH"),
+        ("s.", "cmn", "CH"),
+        ("nɡ", "yue", "KK"),
+        ("ɴ", "ja", "KK"),
         ("ː", "", ""),
+        ("(en)", "cmn", ""),  # says which language comes now
     ],
 )
 def test_sounds_have_the_shape_their_language_gives_them(phoneme: str, language: str, expected: str) -> None:

@@ -2,9 +2,10 @@
 
     python -m tools.train_visemes                # writes ditto_core/models/bundled/viseme_tcn.onnx
 
-A maintainer's tool: besides the pack it needs `onnx` and Debian's espeak-ng, flite and wamerican. It says
-random texts (kept in --cache), makes every recording harder in several ways, trains on one or two cores
-in less than an hour, and prints the accuracy on utterances, voices and languages the network has not heard.
+A maintainer's tool: besides the pack it needs `onnx` and Debian's espeak-ng, flite, wamerican and the
+Hunspell dictionaries of `viseme_texts.DICTIONARIES`. It says random texts and makes every recording harder in
+several ways (what the network gets to hear of that is kept in --cache), trains, and prints the accuracy on
+utterances, voices and languages the network has not heard.
 """
 
 from __future__ import annotations
@@ -12,17 +13,21 @@ from __future__ import annotations
 import argparse
 import random
 import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ditto_core.lite.motion import OPEN, WIDE
-from ditto_core.lite.visemes import BANDS, FIELD, HOP, ROWS_PER_SECOND, VISEMES, log_mel, normalise
+from ditto_core.lite.visemes import BANDS, FIELD, ROWS_PER_SECOND, VISEMES, log_mel, normalise
 from tools.viseme_augment import make_harder, not_speech
 from tools.viseme_data import UNSEEN_VARIANTS, Phone, Speech, Voice, random_voice, say
 from tools.viseme_texts import ESPEAK_LANGUAGES, UNSEEN_LANGUAGES, random_text
@@ -104,6 +109,10 @@ class Clip:
     labels: NDArray[np.int8]
 
 
+Utterance = tuple[Clip, Clip]
+"""As it was said, and harder to hear."""
+
+
 def labels_of(phones: tuple[Phone, ...], rows: int) -> NDArray[np.int64]:
     """The viseme at the centre of every row."""
     starts = np.array([phone.start for phone in phones])
@@ -123,49 +132,47 @@ def clip_of(speech: Speech) -> Clip:
 # ----------------------------------------------------------------------------------------------- data
 
 
-def spoken(count: int, seed: int, cache: Path) -> list[Speech]:
+def utterances(count: int, seed: int, cache: Path) -> list[Utterance]:
     """`count` random utterances, from `cache` if they have been said before."""
-    path = cache / f"speech_{count}_{seed}.npz"
+    path = cache / f"utterances_{count}_{seed}.npz"
     if not path.exists():
-        rng = random.Random(seed)
-        said: list[Speech] = []
-        for _ in range(count):
-            voice = random_voice(rng)
-            said.append(say(random_text(voice.language, rng), voice))
-        save_speech(path, said)
-    return load_speech(path)
+        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+            save(path, list(pool.map(utterance, [seed] * count, range(count), chunksize=50)))
+    return load(path)
 
 
-def save_speech(path: Path, said: list[Speech]) -> None:
+def utterance(seed: int, index: int) -> Utterance:
+    """Something that a random voice says, and the same made harder to hear."""
+    torch.set_num_threads(1)
+    rng = random.Random(f"{seed} {index}")
+    voice = random_voice(rng)
+    speech = say(random_text(voice.language, rng), voice)
+    return clip_of(speech), clip_of(make_harder(speech, np.random.default_rng((seed, index))))
+
+
+def save(path: Path, said: list[Utterance]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = [(i, p.start, p.stop, VISEMES.index(p.viseme)) for i, s in enumerate(said) for p in s.phones]
-    sound = np.concatenate([s.samples for s in said])
+    clips = [clip for pair in said for clip in pair]
     np.savez(
         path,
-        sound=(sound * 32767).astype(np.int16),
-        lengths=[len(s.samples) for s in said],
-        phones=np.array(table),
+        features=np.concatenate([clip.features for clip in clips]),
+        labels=np.concatenate([clip.labels for clip in clips]),
+        ends=np.cumsum([len(clip.labels) for clip in clips]),
     )
 
 
-def load_speech(path: Path) -> list[Speech]:
+def load(path: Path) -> list[Utterance]:
     with np.load(path) as stored:
-        sounds = np.split(stored["sound"], np.cumsum(stored["lengths"])[:-1])
-        table = stored["phones"]
-    phones: list[list[Phone]] = [[] for _ in sounds]
-    for index, start, stop, viseme in table.tolist():
-        phones[int(index)].append(Phone(start, stop, VISEMES[int(viseme)]))
-    return [
-        Speech((sound / 32767).astype(np.float32), tuple(said))
-        for sound, said in zip(sounds, phones, strict=True)
-    ]
+        features = np.split(stored["features"], stored["ends"][:-1])
+        labels = np.split(stored["labels"], stored["ends"][:-1])
+    clips = [Clip(*both) for both in zip(features, labels, strict=True)]
+    return list(zip(clips[::2], clips[1::2], strict=True))
 
 
-def training_clips(said: list[Speech], seed: int) -> list[Clip]:
-    """Every utterance as it is and made harder, and some sound that is no speech."""
+def silences(count: int, seed: int) -> list[Clip]:
+    """Sound that is no speech."""
     rng = np.random.default_rng(seed)
-    clips = [clip_of(speech) for speech in said] + [clip_of(make_harder(speech, rng)) for speech in said]
-    return clips + [clip_of(not_speech(rng)) for _ in range(len(said) // 25)]
+    return [clip_of(not_speech(rng)) for _ in range(count)]
 
 
 def unheard(voices: list[Voice], count: int, seed: int) -> list[Clip]:
@@ -258,6 +265,7 @@ def report(name: str, net: VisemeNet, clips: list[Clip]) -> None:
 
 
 def export(net: VisemeNet, path: Path) -> None:
+    """Write the network with its weights in half precision, in which it hears the same."""
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(
         net,
@@ -269,6 +277,17 @@ def export(net: VisemeNet, path: Path) -> None:
         opset_version=16,
         dynamo=False,
     )
+    model = onnx.load(path)
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype == np.float32 and values.size > 1000:
+            name = f"{weight.name}.half"
+            model.graph.node.insert(
+                0, onnx.helper.make_node("Cast", [name], [weight.name], to=TensorProto.FLOAT)
+            )
+            weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name))
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
 
@@ -276,24 +295,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=BUNDLED)
     parser.add_argument("--cache", type=Path, default=Path("build/visemes"))
-    parser.add_argument("--utterances", type=int, default=13000)
-    parser.add_argument("--steps", type=int, default=5500)
-    parser.add_argument("--channels", type=int, default=128)
+    parser.add_argument("--utterances", type=int, default=24000)
+    parser.add_argument("--steps", type=int, default=14000)
+    parser.add_argument("--channels", type=int, default=160)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
     assert 1 + sum(DILATIONS) + SURROUNDINGS == FIELD
-    said = spoken(options.utterances, options.seed, options.cache)
+    said = utterances(options.utterances, options.seed, options.cache)
     kept = min(len(said) // 12, HELD_OUT)
-    held_out = [clip_of(speech) for speech in said[:kept]]
-    clips = training_clips(said[kept:], options.seed)
-    print(f"{sum(len(s.samples) for s in said) / HOP / ROWS_PER_SECOND / 3600:.2f} h of speech", flush=True)
+    held_out, harder = ([pair[i] for pair in said[:kept]] for i in (0, 1))
+    clips = [clip for pair in said[kept:] for clip in pair] + silences(len(said) // 25, options.seed)
+    hours = sum(len(clean.labels) for clean, _ in said) / ROWS_PER_SECOND / 3600
+    print(f"{hours:.2f} h of speech", flush=True)
     net = train(clips, options.steps, options.channels, options.seed, held_out)
     export(net, options.output)
 
-    rng = np.random.default_rng(1)
     report("unheard utterances", net, held_out)
-    report("the same, harder", net, [clip_of(make_harder(speech, rng)) for speech in said[:kept]])
+    report("the same, harder", net, harder)
     variants = [Voice("espeak", f"{name}+{v}") for v in UNSEEN_VARIANTS for name in ESPEAK_LANGUAGES]
     report("unheard voices", net, unheard(variants, 120, seed=2))
     report(

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import butter, fftconvolve, firwin2, sosfilt
+from scipy.ndimage import uniform_filter1d
+from scipy.signal import butter, fftconvolve, firwin2, istft, sosfilt, stft
 
 from ditto_core.lite.visemes import SAMPLE_RATE
 from tools.viseme_data import Phone, Speech
@@ -15,15 +16,18 @@ Sound = NDArray[np.float32]
 
 PAUSED = 0.3
 """Share of the utterances that stand between long pauses."""
+BREATHED = 0.2
+"""Share of the utterances said with a breathy voice, or whispered."""
 
 
 def make_harder(speech: Speech, rng: np.random.Generator) -> Speech:
-    """The same words from another throat, in another room, through another microphone, in noise."""
+    """The same words from another throat, breathy or not, in another room, through another microphone."""
     if rng.random() < 0.6:
         speech = _other_throat(speech, rng.uniform(0.86, 1.18))
     if rng.random() < PAUSED:
         speech = _with_pauses(speech, rng)
-    sound = _coloured(speech.samples, rng)
+    sound = _breathed(speech.samples, rng) if rng.random() < BREATHED else speech.samples
+    sound = _coloured(sound, rng)
     if rng.random() < 0.4:
         sound = _in_a_room(sound, rng)
     if rng.random() < 0.3:
@@ -56,6 +60,18 @@ def _other_throat(speech: Speech, speed: float) -> Speech:
     at = np.arange(length) * speed
     samples = np.interp(at, np.arange(len(speech.samples)), speech.samples).astype(np.float32)
     return Speech(samples, tuple(Phone(p.start / speed, p.stop / speed, p.viseme) for p in speech.phones))
+
+
+def _breathed(sound: Sound, rng: np.random.Generator) -> Sound:
+    """Some or all of the voice gives way to breath: noise with the spectrum the mouth gives it."""
+    window = 512
+    _, _, spectrum = stft(sound, nperseg=window, noverlap=window * 3 // 4)
+    envelope = np.sqrt(uniform_filter1d(np.abs(spectrum) ** 2, 11, axis=0))
+    noise = rng.normal(size=spectrum.shape) + 1j * rng.normal(size=spectrum.shape)
+    share = rng.uniform(0.3, 1.0)
+    breath = envelope * noise * np.sqrt(0.5)
+    _, mixed = istft((1 - share) * spectrum + share * breath, nperseg=window, noverlap=window * 3 // 4)
+    return mixed[: len(sound)]
 
 
 def _coloured(sound: Sound, rng: np.random.Generator) -> Sound:

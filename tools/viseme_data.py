@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import random
+import re
 import subprocess
 import tempfile
 import unicodedata
@@ -22,7 +23,7 @@ from scipy.io import wavfile
 from scipy.signal import resample_poly
 
 from ditto_core.lite.visemes import SAMPLE_RATE
-from tools.viseme_texts import ENGLISH, ESPEAK_LANGUAGES, NUMBER_LANGUAGES
+from tools.viseme_texts import ENGLISH, ESPEAK_LANGUAGES, HARDEST, NUMBER_LANGUAGES
 
 ESPEAK_LATENESS = 0.01
 """Seconds by which espeak-ng reports phonemes later than the mouth takes their shape.
@@ -43,7 +44,8 @@ _VARIANTS = """
     m1 m2 m3 m4 m5 m6 m7 f1 f2 f3 f4 klatt klatt2 klatt3 klatt4 Alicia Andrea Andy Annie Denis Diogo
     Henrique Hugo Jacky Lee Marco Michael Nguyen anika antonio aunty benjamin boris caleb david edward
     grandma grandpa iven john linda marcelo max miguel norbert pablo paul pedro quincy rob robert sandro
-    shelby steph steph3 victor
+    shelby steph steph3 victor whisper whisperf steph2 Storm Mike klatt5 klatt6 announcer edward2 michel
+    gustave iven2 iven3 iven4 Alex AnxiousAndy
 """
 ESPEAK_VARIANTS = ("", *_VARIANTS.split())
 UNSEEN_VARIANTS = ("f5", "m8", "adam", "belinda", "Gene", "travis", "Mario", "zac")
@@ -81,17 +83,17 @@ class Voice:
 
 
 def random_voice(rng: random.Random) -> Voice:
-    """65 % espeak-ng, a third of it English, a tenth numbers; 35 % flite, mostly rms, the hardest to hear.
+    """70 % espeak-ng, a quarter of it English, 30 % flite, mostly rms, the hardest to hear.
 
-    A quarter speaks very fast.
+    A quarter speaks very fast, a tenth of espeak-ng reads numbers.
     """
     fast = rng.random() < 0.25
-    if rng.random() < 0.35:
+    if rng.random() < 0.3:
         name = rng.choices(FLITE_VOICES, weights=(2, 4, 2, 3))[0]
         return Voice("flite", name, pace=rng.uniform(1.4, 1.9) if fast else rng.uniform(0.65, 1.4))
-    variant = rng.choice(ESPEAK_VARIANTS)
-    group = rng.choices((ENGLISH, NUMBER_LANGUAGES, ESPEAK_LANGUAGES), weights=(3, 1, 6))[0]
-    language = rng.choice(group)
+    variant = rng.choice(ESPEAK_VARIANTS) if rng.random() < 0.85 else ""
+    groups = (ENGLISH, NUMBER_LANGUAGES, ESPEAK_LANGUAGES, HARDEST)
+    language = rng.choice(rng.choices(groups, weights=(25, 10, 40, 25))[0])
     name = language + ("+" + variant if variant else "")
     pace = rng.uniform(1.5, 2.1) if fast else rng.uniform(0.6, 1.5)
     return Voice("espeak", name, pace=pace, pitch=rng.randint(10, 90))
@@ -132,27 +134,35 @@ def _say_flite(text: str, voice: Voice) -> Speech:
 # --------------------------------------------------------------------------------------------- espeak
 
 IPA = {
-    "PP": "pbmɓʙ", "FF": "fvɱʋɸΦβ", "TH": "θð", "DD": "tdnɗʈɖɳɲɾɽ", "SS": "szʦ", "CH": "ʃʒɕʑʂʐS",
-    "KK": "kgɡŋNɢqhxɣχXʁħʕɦʔcɟçʝɰ", "LL": "lɫɭʎɬɮ", "RR": "rɹɻʀɚɝ", "AA": "aAɑɒ", "AE": "æʌɐ", "EH": "eɛεœ",
+    "PP": "pbmɓʙ", "FF": "fvɱʋɸΦβ", "TH": "θð", "DD": "tdnɗʈɖɳɲɾɽ", "SS": "szʦ", "CH": "ʃʒɕʑʂʐSZ",
+    "KK": "kgɡŋNɴɢqhxɣχXʁħʕɦʔcɟçʝɰ", "LL": "lɫɭʎɬɮ", "RR": "rɹɻʀɚɝ", "AA": "aAɑɒ", "AE": "æʌɐ", "EH": "eɛεœ",
     "IY": "iɪɨᵻj", "OH": "oɔ", "UW": "uʊwʍyʏʉɥø", "AX": "əɜɘɵɤɞɯ",
 }  # fmt: skip
 """Letters of IPA, and some capitals with which espeak-ng names sounds of a few languages."""
 _CLASS_OF = {letter: name for name, letters in IPA.items() for letter in letters}
 _VOICELESS_STOPS = ("p", "t", "k", "c", "q", "ʈ")
-_AFFRICATES = {"tʃ": "CH", "dʒ": "CH", "tɕ": "CH", "dʑ": "CH", "tʂ": "CH", "dʐ": "CH", "ts": "SS", "dz": "SS"}
+_ONE_SOUND = {
+    **dict.fromkeys(("tʃ", "dʒ", "tɕ", "dʑ", "tʂ", "ʈʂ", "dʐ", "tS", "dZ", "sx"), "CH"),
+    "ts": "SS", "dz": "SS", "nɡ": "KK",
+}  # fmt: skip
+"""Letters that together name one sound; sx is the Swedish one of "sju"."""
 _UNROUNDED_Y = ("ru", "uk", "pt-br")
 """Languages in which espeak-ng writes an unrounded vowel as y."""
 
 
 def visemes_of_ipa(phoneme: str, language: str = "") -> list[str]:
     """The visemes of one IPA phoneme, two for a diphthong, none for marks that make no sound."""
+    if phoneme.startswith("("):  # the name of the language that comes now
+        return []
     phoneme = phoneme.replace("ɯᵝ", "u")  # Japanese: compressed lips
+    phoneme = phoneme.replace("s.", "ʂ")  # Mandarin: the tongue curled
     if language in _UNROUNDED_Y:
         phoneme = phoneme.replace("y", "i")
     letters = "".join(c for c in unicodedata.normalize("NFD", phoneme) if c in _CLASS_OF)
     letters = letters.replace("ʔ", "") or letters  # a glottal stop within a phoneme is a way to say it
-    if letters in _AFFRICATES:
-        return [_AFFRICATES[letters]]
+    letters = re.sub("(?<=[ptkcqɕʂs])h", "", letters)  # and so is a breath
+    if letters in _ONE_SOUND:
+        return [_ONE_SOUND[letters]]
     return [_CLASS_OF[letter] for letter in letters]
 
 

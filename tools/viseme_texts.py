@@ -1,18 +1,27 @@
-"""Texts to train on: random English words, and words invented for other languages.
+"""Texts to train on: random words, frequent, from a dictionary or invented.
 
-English comes from Debian's `wamerican` (the SCOWL list, free to use for any purpose) and from lists of
-frequent words, which some other languages have too; the words of other languages are built from syllables
-here, and in the languages for which there are none, numbers are read. So no text of anybody else is involved.
+English words come from Debian's `wamerican` (the SCOWL list, free to use for any purpose), those of some
+other languages from its Hunspell dictionaries whose licence leaves that free too (MPL, LGPL, BSD). Lists of
+frequent words are kept here, invented words are built from syllables, and in the languages for which there is
+neither, numbers are read. No text of anybody else is involved.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from functools import lru_cache
+import unicodedata
+from functools import cache, lru_cache
 from pathlib import Path
 
 WORD_LIST = Path("/usr/share/dict/american-english")
+DICTIONARIES = {
+    "ar": "ar", "da": "da_DK", "el": "el_GR", "es": "es_ES", "fr": "fr", "hu": "hu_HU", "ko": "ko",
+    "lt": "lt_LT", "nl": "nl", "pl": "pl_PL", "pt": "pt_PT", "pt-br": "pt_BR", "ro": "ro_RO", "ru": "ru_RU",
+    "sk": "sk_SK", "sv": "sv_SE", "tr": "tr_TR", "uk": "uk_UA",
+}  # fmt: skip
+"""Names of Hunspell dictionaries by language (Debian's hunspell-ar, hunspell-da, ...)."""
+DICTIONARY_FOLDER = Path("/usr/share/hunspell")
 
 # Syllable parts (onsets, nuclei, codas) of each language's invented words.
 PLAIN_SYLLABLES = ("b d f g h j k l m n p r s t v z st tr pl br", "a e i o u ai au ei ie", "n r l s m t k")
@@ -65,6 +74,11 @@ SYLLABLES = {
         "",
     ),
     "da": ("b d f g h j k l m n p r s t v st kl", "a e i o u æ ø å y", "n r l t s m"),
+    "cmn-latn-pinyin": (
+        "b p m f d t n l g k h j q x zh ch sh r z c s w y",
+        "a o e i u ai ei ao ou an en ang eng ong ia ie iao iu ian in ing uo ui uan un uang",
+        "1 2 3 4",
+    ),
     # Kept out of training, to measure languages the network has never heard.
     "hr": ("b d f g h j k l m n p r s t v z š č ž lj nj", "a e i o u", "n r m k t"),
     "id": ("b c d g h j k l m n p r s t w y ng ny", "a e i o u ai au", "n ng k t s"),
@@ -74,6 +88,8 @@ SYLLABLES = {
 ENGLISH = ("en-us", "en")
 UNSEEN_LANGUAGES = ("hr", "id", "sw", "bg", "is", "eu", "cy", "th")
 ONE_SYLLABLE = ("vi",)
+HARDEST = ("cmn-latn-pinyin", "da", "fr", "hu", "ko", "nb", "sv", "vi")
+"""Languages whose vowels are told apart least well, heard more often than the others."""
 ESPEAK_LANGUAGES = (*ENGLISH, *(name for name in SYLLABLES if name not in UNSEEN_LANGUAGES))
 
 _READ_NUMBERS = """
@@ -155,6 +171,74 @@ _FREQUENT = {
         thấp dài ngắn đẹp xấu tốt nhanh chậm nóng lạnh cũ già trẻ xanh đỏ vàng trắng đen vui buồn khó dễ nhiều
         ít đúng sai xa gần vận động dọc theo bờ trễ muộn chuyến cốc
     """,
+    "de": """
+        der die das und in den von zu mit sich des auf für ist im dem nicht ein eine als auch es an werden
+        aus er hat dass sie nach wird bei einer um am sind noch wie einem über einen so zum war haben nur
+        oder aber vor zur bis mehr durch man sein wurde wenn ich du wir ihr kann könnte muss soll will
+        gehen geht kommen kommt machen macht sagen sagt sehen weiß glaube denken leben wohnen arbeiten
+        kaufen essen trinken hören sprechen fragen Tag Woche Jahr Zeit Morgen Abend Nacht Wasser Brot
+        Kaffee Haus Stadt Weg Straße Schule Kind Kinder Frau Mann Mutter Vater Bruder Schwester Freund
+        Mensch Leute Welt Hand Kopf Auge Mund Herz Auto Zug Buch Wort Name Geld gut groß klein neu alt
+        lang kurz hoch jung schön rot blau grün weiß schwarz warm kalt schnell müde richtig falsch viele
+        wenig ganz jede alles andere erste letzte nächste zwei drei vier fünf sechs sieben acht neun zehn
+        hundert hier dort wo wer warum immer nie oft vielleicht schon wieder zusammen ohne unter zwischen
+        gegen zurück heute gestern morgen
+    """,
+    "nb": """
+        og i det er en til på som av for med å de ikke den har jeg et om var han fra kan eller så vi men
+        hva du skal vil også man nå bare hun noe etter seg meg deg min din sin oss dere dem deres vår hans
+        hennes være blir ble bli går gikk komme kommer kom se ser si sier sa få får fikk ta tar tok gi gir
+        ga gjøre gjør gjorde vite vet tro tror mene mener tenke tenker bo bor arbeide lese skrive kjøpe
+        kjøper kjøpte spise drikke høre hører snakke snakker spørre svare løpe sove leve hjelpe bruke åpne
+        begynne dag dager uke måned år tid time minutt morgen kveld natt mandag tirsdag onsdag torsdag
+        fredag lørdag søndag sommer vinter vann mat brød melk kaffe hus by vei gate skole barn mann menn
+        kvinne kvinner jente gutt mor far bror søster venn folk menneske land verden liv hånd hode øye
+        øyne munn hjerte bil tog sykkel bok bøker ord navn penger spørsmål svar problem sted ting måte del
+        bord stol dør vindu kjøkken hage skog hav strand sol måne himmel vær regn snø god godt stor stort
+        store liten små ny nytt gammel lang kort høy lav ung vakker rød blå grønn hvit svart varm kald
+        rask glad trøtt riktig feil mange mye mer mest litt hele hver alle alt andre første siste neste to
+        tre fire fem seks sju åtte ni ti hundre tusen her der hvor hvem hvorfor hvordan når alltid aldri
+        ofte kanskje nesten allerede igjen sammen uten under over mellom mot gjennom langs tilbake hjemme
+        forsinket bør burde
+    """,
+    "it": """
+        di che e la il un a è per una in non sono mi ho si lo con ma ti se da come le ci hai i questo ha
+        del al no bene tu io qui cosa era tutto più solo su quando della sei gli così ora mio chi anche o
+        va quello dei perché ne fatto essere molto dove ancora voglio so tua mai fare sua dal posso nel
+        loro lei poi noi due sempre lui niente prima dire andare viene vedere parlare mangiare bere
+        comprare leggere scrivere pensare vivere giorno notte sera mattina settimana anno tempo acqua pane
+        vino casa città strada scuola bambino donna uomo madre padre fratello sorella amico gente mondo
+        mano testa occhi bocca cuore macchina treno libro parola nome soldi buono grande piccolo nuovo
+        vecchio lungo corto alto basso giovane bello rosso bianco nero caldo freddo veloce stanco giusto
+        sbagliato molti poco ogni altro primo ultimo tre quattro cinque sei sette otto nove dieci cento
+        mille oggi domani ieri forse spesso insieme senza sotto sopra fra contro
+    """,
+    "hu": """
+        a az és hogy nem is egy van volt de csak már meg ha ez ezt azt mint vagy még kell én te ő mi ti ők
+        nincs lesz most itt ott hol ki mit miért hogyan mikor igen jó nagyon minden semmi valami aki ami
+        akkor után előtt között alatt fölött mellett nélkül miatt felé haza vissza el fel le be ki rá bele
+        jön megy mond kérdez felel lát néz hall tud akar gondol hisz szeret él lakik dolgozik olvas ír
+        vesz vett eszik iszik alszik fut segít nyit zár kezd nap hét hónap év idő óra perc reggel este
+        éjszaka ma holnap tegnap víz kenyér kávé tej ház város út utca iskola gyerek férfi nő anya apa
+        testvér barát ember emberek ország világ élet kéz fej szem száj szív autó vonat könyv szó név pénz
+        kérdés válasz dolog hely asztal szék ajtó ablak kert erdő tenger nap hold ég eső hó nagy kicsi új
+        régi öreg fiatal hosszú rövid magas szép piros kék zöld fehér fekete meleg hideg gyors lassú
+        fáradt boldog rossz sok kevés több első utolsó másik kettő három négy öt hat hét nyolc kilenc tíz
+        száz ezer mindig soha gyakran talán majdnem megint együtt alma arany anyag hasonló hamar varázslat
+    """,
+    "ko": """
+        이 그 저 것 수 나 너 우리 저는 나는 그는 그녀는 우리는 사람 사람들 사람들이 사람들은
+        있다 있습니다 없다 없습니다 하다 합니다 했습니다 된다 됩니다 되었습니다 가다 갑니다 갔습니다
+        오다 옵니다 왔습니다 보다 봅니다 보았습니다 말했다 말합니다 생각합니다 알다 압니다 모릅니다
+        좋다 좋은 좋습니다 크다 큰 작은 새로운 오래된 많은 많이 더 매우 아주 정말 항상 자주 가끔
+        다시 함께 그리고 그러나 하지만 그래서 오늘 내일 어제 아침 아침에 저녁 밤 시간 날 년 월
+        일 물 밥 빵 커피 집 집에서 학교 학교에 길 거리 도시 나라 세계 아이 남자 여자 어머니
+        아버지 동생 형 친구 친구가 손 머리 눈 입 마음 차 기차 책 말 이름 돈 문제 문제가 대답
+        곳 문 창문 정원 숲 바다 해 달 하늘 비 눈이 하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열
+        백 천 여기 거기 어디 누가 왜 어떻게 언제 위에 아래 앞에서 뒤에 사이에 때문에 위해서
+        에서는 으로 부터 까지 처럼 읽습니다 씁니다 삽니다 샀습니다 먹습니다 마십니다 듣습니다
+        움직여야
+    """,
 }
 FREQUENT = {language: tuple(words.split()) for language, words in _FREQUENT.items()}
 
@@ -196,8 +280,14 @@ def random_text(language: str, rng: random.Random) -> str:
 def random_word(language: str, rng: random.Random) -> str:
     if language in ENGLISH:
         return rng.choice(rng.choices((FREQUENT["en"], OPEN_O, _english_words()), (45, 10, 45))[0])
-    if language in FREQUENT and rng.random() < 0.6:
+    if language in FREQUENT and rng.random() < 0.5:
         return rng.choice(FREQUENT[language])
+    if language in DICTIONARIES and rng.random() < 0.75:
+        return rng.choice(_dictionary(DICTIONARIES[language]))
+    return _invented_word(language, rng)
+
+
+def _invented_word(language: str, rng: random.Random) -> str:
     onsets, nuclei, codas = (part.split() or [""] for part in SYLLABLES[language])
     count = 1 if language in ONE_SYLLABLE else rng.choice((1, 2, 2, 3, 3, 4))
     word = "".join(rng.choice(onsets) + rng.choice(nuclei) for _ in range(count))
@@ -208,3 +298,15 @@ def random_word(language: str, rng: random.Random) -> str:
 def _english_words() -> tuple[str, ...]:
     words = WORD_LIST.read_text("utf-8").split()
     return tuple(word for word in words if re.fullmatch("[a-z]{2,11}", word))
+
+
+@cache
+def _dictionary(name: str) -> tuple[str, ...]:
+    """The lower-case words of a Hunspell dictionary, without their flags."""
+    rules = (DICTIONARY_FOLDER / f"{name}.aff").read_text("latin-1")
+    encoding = re.search(r"SET (\S+)", rules)
+    text = (DICTIONARY_FOLDER / f"{name}.dic").read_text(encoding[1] if encoding else "utf-8", "ignore")
+    words = (
+        unicodedata.normalize("NFC", line.split("/")[0].split("\t")[0].strip()) for line in text.splitlines()
+    )
+    return tuple(word for word in words if re.fullmatch(r"[^\W\d_]{2,14}", word) and word == word.lower())
