@@ -36,9 +36,12 @@ TONGUE = {"TH": 0.35, "DD": 0.25, "SS": 0.15, "LL": 0.35, "RR": 0.10}
 """Tongue lift, cm."""
 
 STRENGTH = 1.3
-"""How much more than the tables the mouth moves: smoothing takes that much away."""
+"""How much more than the tables the mouth opens: smoothing takes that much away."""
 
-PARTED = 0.4
+SPREAD = 1.55
+"""How much more it is rounded and stretched."""
+
+PARTED = 0.45
 """Least gap in cm while speaking, closures apart: rounded lips part a little too."""
 
 PAUSED = 0.17
@@ -102,7 +105,7 @@ def mouth(rows: Tensor) -> dict[str, Tensor]:
     gap = gap.maximum(PARTED * smooth(spoken, 4)).maximum(PAUSED * near)
     return {
         "open": gap * (1 - 0.98 * closed) * (1 - 0.45 * tucked) + 0.22 * tucked * (1 - closed),
-        "wide": smooth(_mixed(rows, WIDE), 6) * gate * STRENGTH * (1 - 0.5 * closed),
+        "wide": smooth(_mixed(rows, WIDE), 6) * gate * SPREAD * (1 - 0.5 * closed),
         "press": closed,
         "tuck": tucked,
         "upper": smooth(_mixed(rows, UPPER), 5) * gate,
