@@ -85,14 +85,14 @@ def test_motion_follows_known_speech(name: str) -> None:
 # ---------------------------------------------------------------------------------------- the finished mp4
 
 
-@pytest.mark.parametrize("name", ["flite_rms", "espeak_en"])
+@pytest.mark.parametrize("name", ["demo", "flite_rms", "espeak_en"])
 def test_the_finished_video_is_in_sync(name: str, tmp_path: Path) -> None:
     speech, portrait = FOLDER / f"{name}.flac", ASSETS / "astronaut.png"
     video = talk(portrait, speech, tmp_path / "talk.mp4", engine="lite", seed=1)
     known, watched = phones(name), watch(video)
 
     opening = opening_agreement(watched.gap, known, watched.fps)
-    assert opening.r > 0.7
+    assert opening.r > 0.75
     assert opening.r > opening.control_p95 + 0.2
     assert abs(opening.lag) <= 0.04
     width = width_agreement(watched.width, known, watched.fps)

@@ -1,6 +1,6 @@
 """Make the pack's demo and test speech, with the times of its sounds.
 
-    python -m tools.make_speech                  # writes ditto_core/assets/speech/*.flac and *.json
+    python -m tools.make_speech       # writes to ditto_core/assets/speech and tests/golden/speech
 
 A maintainer's tool: it needs Debian's espeak-ng and flite. The texts are our own and the recordings are
 declared CC0-1.0.
@@ -18,6 +18,7 @@ from ditto_core.lite.visemes import SAMPLE_RATE
 from tools.viseme_data import Speech, Voice, say
 
 FOLDER = Path(__file__).parents[1] / "ditto_core/assets/speech"
+TEST_FOLDER = Path(__file__).parents[1] / "tests/golden/speech"
 
 DEMO = (
     "Hello! A moment ago I was only a picture. Now somebody has lent me a voice, "
@@ -37,11 +38,17 @@ RECORDINGS = {
     ),
     "espeak_de": (Voice("espeak", "de"), "Am Abend kommt mein Bruder mit dem Boot über den See."),
 }
+HARD_TO_HEAR = {
+    "breathy_da": (
+        Voice("espeak", "da+steph"),
+        "Ministeren fremlagde rapporten foran pressen, mens demonstranterne råbte udenfor bygningen.",
+    ),
+}
 
 
-def write(name: str, voice: Voice, text: str, speech: Speech) -> None:
+def write(path: Path, voice: Voice, text: str, speech: Speech) -> None:
     """A FLAC file and beside it what is said when."""
-    with av.open(str(FOLDER / f"{name}.flac"), "w") as container:
+    with av.open(str(path.with_suffix(".flac")), "w") as container:
         stream = container.add_stream("flac", rate=SAMPLE_RATE, layout="mono")
         samples = (speech.samples * 32767).round().astype(np.int16)
         frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
@@ -54,15 +61,16 @@ def write(name: str, voice: Voice, text: str, speech: Speech) -> None:
         "licence": "CC0-1.0",
         "phones": [(round(p.start, 3), round(p.stop, 3), p.viseme) for p in speech.phones],
     }
-    (FOLDER / f"{name}.json").write_text(json.dumps(about, ensure_ascii=False) + "\n", "utf-8")
+    path.with_suffix(".json").write_text(json.dumps(about, ensure_ascii=False) + "\n", "utf-8")
 
 
 def main() -> None:
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, (voice, text) in RECORDINGS.items():
-        speech = say(text, voice)
-        write(name, voice, text, speech)
-        print(f"{name}: {len(speech.samples) / SAMPLE_RATE:.2f} s, {len(speech.phones)} sounds")
+    for folder, recordings in ((FOLDER, RECORDINGS), (TEST_FOLDER, HARD_TO_HEAR)):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (voice, text) in recordings.items():
+            speech = say(text, voice)
+            write(folder / name, voice, text, speech)
+            print(f"{name}: {len(speech.samples) / SAMPLE_RATE:.2f} s, {len(speech.phones)} sounds")
 
 
 if __name__ == "__main__":

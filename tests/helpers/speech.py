@@ -1,4 +1,4 @@
-"""The bundled recordings with known sounds, and rows of speech made by hand."""
+"""Recordings with known sounds, bundled or made for tests, and rows of speech made by hand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from ditto_core.models.bundled import bundled
 from ditto_core.models.runners import OnnxRunner
 
 FOLDER = Path(ditto_core.__file__).parent / "assets/speech"
-NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.flac")))
+TEST_FOLDER = Path(__file__).parents[1] / "golden/speech"
+_PATHS = {path.stem: path for folder in (FOLDER, TEST_FOLDER) for path in sorted(folder.glob("*.flac"))}
+NAMES = tuple(_PATHS)
 
 
 @cache
@@ -27,18 +29,18 @@ def encoder() -> VisemeEncoder:
 
 @cache
 def sound(name: str) -> Tensor:
-    """A bundled recording at 16 kHz (T,)."""
-    return mono(read_audio(FOLDER / f"{name}.flac"), SAMPLE_RATE)
+    """A recording at 16 kHz (T,)."""
+    return mono(read_audio(_PATHS[name]), SAMPLE_RATE)
 
 
 @cache
 def heard(name: str) -> Tensor:
-    """What the network hears in a bundled recording (M, 18)."""
+    """What the network hears in a recording (M, 18)."""
     return encoder().encode(sound(name))
 
 
 def phones(name: str) -> KnownPhones:
-    return read_phones(FOLDER / f"{name}.json")
+    return read_phones(_PATHS[name].with_suffix(".json"))
 
 
 def rows_of(*sounds: tuple[str, int], level: float = -20.0) -> Tensor:
