@@ -38,7 +38,7 @@ TONGUE = {"TH": 0.35, "DD": 0.25, "SS": 0.15, "LL": 0.35, "RR": 0.10}
 STRENGTH = 1.3
 """How much more than the tables the mouth opens: smoothing takes that much away."""
 
-SPREAD = 1.55
+SPREAD = 1.45
 """How much more it is rounded and stretched."""
 
 PARTED = 0.45
