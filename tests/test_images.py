@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ditto_core.errors import InputError, MediaError
-from ditto_core.media.images import BACKDROP, is_picture, read_image
+from ditto_core.media.images import BACKDROP, kind_of, read_image
 
 
 def save(image: Image.Image, path: Path, **options: object) -> Path:
@@ -132,12 +132,12 @@ def test_missing_folder_and_no_picture(tmp_path: Path) -> None:
 def test_decompression_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     path = save(Image.new("RGB", (40, 40)), tmp_path / "a.png")
-    assert is_picture(path)
+    assert kind_of(path) == "picture"
     with pytest.raises(MediaError, match="too large"):
         read_image(path)
 
 
 def test_content_decides_not_the_suffix(tmp_path: Path) -> None:
     path = save(Image.new("RGB", (40, 40)), tmp_path / "a.png").rename(tmp_path / "a.mp4")
-    assert is_picture(path)
+    assert kind_of(path) == "picture"
     assert read_image(path).shape == (40, 40, 3)

@@ -3,7 +3,7 @@
 English words come from Debian's `wamerican` (the SCOWL list, free to use for any purpose), those of some
 other languages from its Hunspell dictionaries whose licence leaves that free too (MPL, LGPL, BSD). Lists of
 frequent words are kept here, invented words are built from syllables, and in the languages for which there is
-neither, numbers are read. No text of anybody else is involved.
+neither, numbers are read. No sentence of anybody else is involved.
 """
 
 from __future__ import annotations

@@ -31,26 +31,17 @@ DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, Key
 """What Pillow raises for files that end early or contradict themselves."""
 
 
-def is_picture(path: str | PathLike[str]) -> bool:
-    """Whether the file's content (not its name) is a picture that stands still."""
-    return _kind_of(path) == "still"
-
-
-def is_animation(path: str | PathLike[str]) -> bool:
-    """Whether it is a picture that moves but no video for libav."""
-    return _kind_of(path) == "shown"
-
-
-def _kind_of(path: str | PathLike[str]) -> Literal["still", "played", "shown", "no picture"]:
+def kind_of(path: str | PathLike[str]) -> Literal["picture", "animation", "no picture"]:
+    """What the file's content (not its name) is; what moves and libav plays is no picture."""
     try:
         with closing(open_picture(path)) as image:
-            if not getattr(image, "is_animated", False):
-                return "still"
-            return "played" if image.format in _PLAYED else "shown" if image.format in _SHOWN else "still"
+            if image.format not in _PLAYED + _SHOWN or not getattr(image, "is_animated", False):
+                return "picture"
+            return "animation" if image.format in _SHOWN else "no picture"
     except UnidentifiedImageError:
         return "no picture"
     except Image.DecompressionBombError:
-        return "still"
+        return "picture"
     except DAMAGE as error:
         raise unreadable(path, error) from error
 

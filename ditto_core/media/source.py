@@ -17,7 +17,7 @@ from ..errors import InputError
 from ..sequences import ComputedSequence, LazySequence, TensorSequence
 from .animation import AnimatedPicture
 from .arrays import as_tensor
-from .images import check_sides, is_animation, is_picture, over_backdrop, read_image
+from .images import check_sides, kind_of, over_backdrop, read_image
 from .video import VideoFrames
 
 _BRIGHTEST = 2.0
@@ -31,9 +31,10 @@ def open_source(path: str | PathLike[str], fps: Fraction) -> Source:
     it is neither or cannot be read.
     """
     name = Path(path).name
-    if is_picture(path):
+    kind = kind_of(path)
+    if kind == "picture":
         return Source(TensorSequence(read_image(path)[None]), None, name)
-    if is_animation(path):
+    if kind == "animation":
         return Source(AnimatedPicture(path, fps), fps, name)
     return Source(VideoFrames(path, fps), fps, name)
 
