@@ -7,6 +7,7 @@ twice: pull a sequence through once, in order, with `batches`.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,6 +20,7 @@ from torch import Tensor
 from .errors import InputError
 
 DEFAULT_BATCH = 8
+BATCH_BYTES = 24_000_000
 
 
 class LazySequence(ABC):
@@ -55,10 +57,17 @@ class LazySequence(ABC):
             raise IndexError(f"item {key} of a sequence of {self.length}")
         return self.compute(index, index + 1)[0]
 
-    def batches(self, size: int = DEFAULT_BATCH) -> Iterator[Tensor]:
-        """All items in order, `size` at a time."""
+    def batches(self, size: int | None = None) -> Iterator[Tensor]:
+        """All items in order, `size` at a time; by default `batch_size`."""
+        size = size or self.batch_size
         for start in range(0, self.length, size):
             yield self.compute(start, min(start + size, self.length))
+
+    @property
+    def batch_size(self) -> int:
+        """Items to compute at a time, fewer of large ones: whoever interrupts waits for one batch."""
+        item = math.prod(self.shape) * self.dtype.itemsize
+        return min(max(BATCH_BYTES // max(item, 1), 1), DEFAULT_BATCH)
 
 
 class TensorSequence(LazySequence):

@@ -56,6 +56,17 @@ def test_batches_cover_everything_once() -> None:
     assert asked == [(0, 4), (4, 8), (8, 10)]
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "count"),
+    [(64, 64, 8), (720, 720, 8), (1080, 1920, 3), (1920, 1920, 2), (9000, 9000, 1)],
+)
+def test_batches_of_large_pictures_are_small(height: int, width: int, count: int) -> None:
+    shape = (height, width, 3)
+    frames = ComputedSequence(lambda start, stop: torch.empty(stop - start), 20, shape, torch.uint8)
+    assert frames.batch_size == count
+    assert len(next(frames.batches())) == count
+
+
 def test_indexing_like_a_list() -> None:
     sequence, _ = counted(10)
     assert int(sequence[-1]) == 9

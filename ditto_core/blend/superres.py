@@ -24,7 +24,7 @@ from ..face.find import Face, FaceFinder
 from ..face.region import Picture, Region
 from ..host import Host
 from ..media.source import as_source
-from ..sequences import DEFAULT_BATCH, LazySequence
+from ..sequences import LazySequence
 from .composite import Weights, warp
 from .restorers import OpenRestorers, Restorer
 from .superres_faces import face_square, five_points, lay_back, moved
@@ -99,8 +99,8 @@ def enhance_images(
         return images, decided.report
     enhanced = EnhancedFrames(frames, tuple(opened()), options, decided, host, tells=False)
     result = images.clone()
-    for start in range(0, len(before), DEFAULT_BATCH):
-        part = slice(start, start + DEFAULT_BATCH)
+    for start in range(0, len(before), before.batch_size):
+        part = slice(start, start + before.batch_size)
         change = enhanced[part].to(images) - before[part].to(images)
         result[part, ..., :3] = (images[part, ..., :3] + change / 255).clamp(0, 1)
         host.progress("super-resolution", min(part.stop, len(before)), len(before))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..host import Host
-from ..sequences import DEFAULT_BATCH, ComputedSequence, LazySequence
+from ..sequences import ComputedSequence, LazySequence
 from ..sizes import size_of
 
 BYTES_PER_VALUE = 4
@@ -51,7 +51,7 @@ def _collect(
     _check_memory(frames, free_memory)
     images = torch.empty((len(frames), *frames.shape), dtype=torch.float32)
     done = 0
-    for batch in frames.batches(DEFAULT_BATCH):
+    for batch in frames.batches():
         host.check_interrupted()
         images[done : done + len(batch)] = convert(batch)
         done += len(batch)

@@ -17,7 +17,6 @@ from torch import Tensor
 from ..data import Frames
 from ..errors import InputError, MediaError
 from ..host import Host
-from ..sequences import DEFAULT_BATCH
 from ..unfinished import unfinished
 from .encoders import CONTAINERS, Container, VideoOptions
 from .tracks import PictureTrack, SoundTrack, as_laid_out
@@ -49,7 +48,7 @@ def write_video(
             file.add_sound(sound.samples)
             file.end_sound()
         host.check_interrupted()
-        for batch in frames.images.batches(DEFAULT_BATCH):
+        for batch in frames.images.batches():
             file.write(batch)
             host.progress("render", file.frames, total, batch[-1])
             host.check_interrupted()

@@ -198,8 +198,7 @@ def test_an_interrupt_stops_within_a_second_and_leaves_nothing(server: ComfyServ
     for seed in (1, 2, 3):
         graph["3"]["inputs"]["seed"] = seed
         seconds.append(interrupt_rendering(server, graph))
-    # The limit is meant for an idle machine; where other programs run as well, one of three comes near that.
-    assert min(seconds) < 1, seconds
+    assert max(seconds) < 1, seconds
     assert server.run(graph).succeeded
 
 
