@@ -5,6 +5,7 @@ Everything has a plain default, so `Host()` is all a script needs. ComfyUI's ada
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Protocol
@@ -30,8 +31,11 @@ def comfyui_folder() -> Path | None:
     return pack.parent.parent if pack.parent.name == "custom_nodes" else None
 
 
+_log = logging.getLogger(__name__)
+
+
 class Host:
-    """Default host: silent, never interrupted, on the CPU.
+    """Default host: no progress, notices in the log as warnings, never interrupted, on the CPU.
 
     Models lie under `DITTO_MODELS`, else in `models/ditto` of the ComfyUI around the pack, or of the current
     folder; shared ones in its `models`.
@@ -51,6 +55,7 @@ class Host:
 
     def notice(self, message: str) -> None:
         """Tell the user something he should see that is no error."""
+        _log.warning(message)
 
     def model_folders(self) -> list[Path]:
         """Folders searched for checkpoints, best first."""

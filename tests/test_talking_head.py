@@ -40,6 +40,11 @@ def test_tensors_as_in_comfyui(tmp_path: Path) -> None:
     assert frames_in(talk(clip, (stereo, 44100), tmp_path / "out.mp4", fps=30)) == 6
 
 
+def test_notices_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    talk(PICTURE, (SAMPLES, 16000), tmp_path / "out.mp4")
+    assert "Lite (draft quality)" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("source", "audio", "message"),
     [
