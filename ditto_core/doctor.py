@@ -29,7 +29,13 @@ from .options import AUTO
 from .sizes import size_of
 from .talking_head import talk
 
-LIBRARIES = ("torch", "numpy", "scipy", "pillow", "tqdm", "av")
+LIBRARIES = ("torch", "numpy", "scipy", "pillow", "tqdm", "av", "safetensors")
+LATE_LIBRARIES = {
+    "huggingface-hub": "downloading",
+    "spandrel": "super-resolution",
+    "spandrel-extra-arches": "CodeFormer and RestoreFormer",
+}
+"""Libraries that are loaded when something needs them, and what does."""
 SHARED_MODULES = {"cv2": "opencv", "onnxruntime": "onnxruntime"}
 """Modules that several packages bring under the same name, and what those packages' names begin with."""
 
@@ -57,8 +63,8 @@ def examine(host: Host) -> list[Finding]:
 
 
 def _libraries() -> Iterator[Finding]:
-    for name in LIBRARIES:
-        yield Finding("Libraries", f"{name} {metadata.version(name)}")
+    for name in (*LIBRARIES, *LATE_LIBRARIES):
+        yield _library(name)
     for module, prefix in SHARED_MODULES.items():
         packages = sorted(
             {f"{d.name} {d.version}" for d in metadata.distributions() if d.name.startswith(prefix)}
@@ -71,6 +77,14 @@ def _libraries() -> Iterator[Finding]:
     yield Finding("Libraries", f"ONNX Runtime's providers: {', '.join(available_providers())}")
     for name in ENCODERS:
         yield _encoder(name)
+
+
+def _library(name: str) -> Finding:
+    try:
+        return Finding("Libraries", f"{name} {metadata.version(name)}")
+    except metadata.PackageNotFoundError:
+        told = f"{name} is missing, which {LATE_LIBRARIES.get(name, 'the pack')} needs: pip install {name}"
+        return Finding("Libraries", told, "warning" if name in LATE_LIBRARIES else "problem")
 
 
 def _encoder(name: str) -> Finding:

@@ -86,6 +86,23 @@ def test_an_engine_that_cannot_render_is_told(
 
 
 @pytest.mark.usefixtures("no_render")
+def test_a_missing_library_is_told_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    installed = doctor.metadata.version
+
+    def version(name: str) -> str:
+        if name == "spandrel":
+            raise doctor.metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(doctor.metadata, "version", version)
+    assert main(["doctor"]) == 0
+    told = capfd.readouterr().out
+    assert "spandrel is missing, which super-resolution needs: pip install spandrel" in told
+
+
+@pytest.mark.usefixtures("no_render")
 def test_model_folders_are_shown_as_the_user_set_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
