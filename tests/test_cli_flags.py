@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.command_line import listen_to_talk, refusal, talk
+from helpers.people import frames_in
 
 from ditto_core import cli, flag_values, flags
 from ditto_core.__main__ import main
@@ -17,6 +19,7 @@ from ditto_core.controls.control import Controls
 from ditto_core.data import Audio
 from ditto_core.demo import PORTRAIT, SPEECH
 from ditto_core.lite.engine import LiteEngine
+from ditto_core.media.sound import read_audio
 from ditto_core.options import FaceChoice
 from ditto_core.talking_head import TalkOptions
 
@@ -191,6 +194,13 @@ def test_a_defect_is_one_line_and_its_traceback_only_with_v(
 
     assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4"), "-v") == 1
     assert "Traceback" in capfd.readouterr().err
+
+
+def test_the_demo_renders_a_video(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    video = tmp_path / "output" / "demo.mp4"
+    assert main(["demo", "--output", str(video)]) == 0
+    assert frames_in(video) == math.ceil(read_audio(SPEECH).seconds * 25)
+    assert f"Wrote {video} in " in capfd.readouterr().out
 
 
 def test_the_demo_uses_what_is_bundled(

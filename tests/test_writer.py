@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -294,6 +295,39 @@ for room in (0, 1000, size // 2, size - 3000, size - 600, size - 1):
 resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 write_video(frames, folder / "a.mp4", options)
 """
+
+
+FULL_FILE_SYSTEM = """
+import sys, torch
+from fractions import Fraction
+from pathlib import Path
+from ditto_core.data import Audio, Frames
+from ditto_core.errors import MediaError
+from ditto_core.media.writer import write_video
+from ditto_core.sequences import TensorSequence
+folder = Path(sys.argv[1])
+noise = TensorSequence(torch.randint(0, 256, (30, 256, 256, 3), dtype=torch.uint8))
+try:
+    write_video(Frames(noise, Fraction(25), Audio(torch.zeros(1, 16000), 16000)), folder / "a.mp4")
+except MediaError as error:
+    print(error)
+print([path.name for path in folder.iterdir()])
+"""
+
+
+def test_a_full_file_system(tmp_path: Path) -> None:
+    """In a file system of 200 kB that only the test sees."""
+    within = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    mount = 'mount -t tmpfs -o size=200k tmpfs "$0"'
+    if shutil.which("unshare") is None or subprocess.run([*within, mount, str(tmp_path)]).returncode != 0:
+        pytest.skip("this system lets nobody mount a small file system")
+    command = [*within, mount + ' && exec "$1" -c "$2" "$0"', str(tmp_path), sys.executable, FULL_FILE_SYSTEM]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
+    told, left = done.stdout.splitlines()
+    assert "disk is full" in told
+    assert left == "[]"
+    assert done.stderr == ""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on file sizes")
