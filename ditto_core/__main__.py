@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType
+from typing import NamedTuple
 
 from .errors import BAD_INPUT, DONE, INTERRUPTED
 
@@ -49,9 +50,10 @@ def _forget_the_interrupt() -> None:
     """Let the exit code be ours.
 
     An interrupt that passes through code run from a string, as dataclasses are made from, is remembered by
-    Python even when it is caught: the process would end by killing itself. The next such code clears that.
+    Python even when it is caught: the process would end by killing itself. The next such code clears that,
+    and named tuples are made from such code.
     """
-    eval("None")
+    NamedTuple("Forgotten", [])
 
 
 @contextmanager
