@@ -282,7 +282,7 @@ def _add_script(parser: argparse.ArgumentParser, script: Script) -> None:
     for flag in script.flags:
         add_flag(documented, flag, script.default(flag))
     add_flag(documented, BY_NAME["seed"], "a new one each time")
-    more = parser.add_argument_group("more options")
+    more = parser.add_argument_group("more options", "Ditto's configuration may hold other defaults.")
     _add_engine(more)
     _add_settings(more)
     for flag in BY_NAME.values():

@@ -25,8 +25,8 @@ METHOD_TOOLTIP = (
     "CodeFormer. model is what Ditto Load SuperRes gives. none leaves everything as it is."
 )
 WHEN_TOOLTIP = (
-    "auto: a face that was rendered with fewer pixels than it has in the frame; in an IMAGE, a face of fewer "
-    "than 512x512 pixels. always: every face. never: none."
+    "auto: a face that was rendered with fewer pixels than it has in the frame (Lite's never is); in an "
+    "IMAGE, a face of fewer than 512x512 pixels. always: every face. never: none."
 )
 
 

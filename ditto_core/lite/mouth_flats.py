@@ -1,7 +1,8 @@
 """The shapes inside a mouth, drawn in the plane of the teeth.
 
 The plane is in centimetres: x right, y up, origin at the centre of the closed seam. Everything in it is on
-one raster, `plane_x` by `plane_y`. A shape is a pair (shade, alpha), both (H,W), 0..1.
+one raster, `plane_x` by `plane_y`. A shape is a pair (shade, alpha), both (H,W), 0..1. Sizes are chosen by
+eye; those of the teeth are about a grown-up's.
 """
 
 from __future__ import annotations

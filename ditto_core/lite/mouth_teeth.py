@@ -1,4 +1,7 @@
-"""Teeth that fit the photo: its own where it shows them, otherwise ivory under its light."""
+"""Teeth that fit the photo: its own where it shows them, otherwise ivory under its light.
+
+What counts as teeth, and the ivory's lightness under the skin's, is chosen by eye on portraits.
+"""
 
 from __future__ import annotations
 

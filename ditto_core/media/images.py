@@ -57,7 +57,7 @@ def read_image(path: str | PathLike[str]) -> Tensor:
         with closing(open_picture(path)) as image:
             pixels = as_rgb(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
-        raise MediaError(f"{path} is not a picture; use PNG, JPEG, WebP, BMP or TIFF.") from error
+        raise MediaError(f"{path} is not a picture; use PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF.") from error
     except Image.DecompressionBombError as error:
         raise MediaError(f"{path} is too large to open safely ({error}). Scale it down first.") from error
     except DAMAGE as error:
