@@ -22,7 +22,7 @@ import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, numpy_helper
+from onnx import GraphProto, TensorProto, numpy_helper
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,10 +55,9 @@ class Layer(nn.Module):
         super().__init__()
         self.conv = nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation)
         self.norm = nn.BatchNorm1d(channels)
-        self.drop = nn.Dropout(0.1)
 
     def forward(self, rows: Tensor) -> Tensor:
-        return rows + self.drop(F.relu(self.norm(self.conv(rows))))
+        return rows + F.relu(self.norm(self.conv(rows)))
 
 
 class Surroundings(nn.Module):
@@ -265,7 +264,7 @@ def report(name: str, net: VisemeNet, clips: list[Clip]) -> None:
 
 
 def export(net: VisemeNet, path: Path) -> None:
-    """Write the network with its weights in half precision, in which it hears the same."""
+    """Write the network with the weights of every channel in 8 bits, with which it hears the same."""
     path.parent.mkdir(parents=True, exist_ok=True)
     torch.onnx.export(
         net,
@@ -278,25 +277,31 @@ def export(net: VisemeNet, path: Path) -> None:
         dynamo=False,
     )
     model = onnx.load(path)
-    for weight in model.graph.initializer:
+    for weight in list(model.graph.initializer):
         values = numpy_helper.to_array(weight)
-        if values.dtype == np.float32 and values.size > 1000:
-            name = f"{weight.name}.half"
-            model.graph.node.insert(
-                0, onnx.helper.make_node("Cast", [name], [weight.name], to=TensorProto.FLOAT)
-            )
-            weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), name))
+        if values.ndim == 3:
+            _store_small(model.graph, weight, values)
     onnx.checker.check_model(model)
     onnx.save(model, path)
     print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+
+
+def _store_small(graph: GraphProto, weight: TensorProto, values: NDArray[np.float32]) -> None:
+    """Replace the weight (channels, ...) by bytes and a scale for each channel."""
+    scale = np.abs(values).max(axis=(1, 2)) / 127
+    stored = np.rint(values / scale[:, None, None]).astype(np.int8)
+    names = [f"{weight.name}.bytes", f"{weight.name}.scale"]
+    graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", names, [weight.name], axis=0))
+    graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), names[1]))
+    weight.CopyFrom(numpy_helper.from_array(stored, names[0]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=BUNDLED)
     parser.add_argument("--cache", type=Path, default=Path("build/visemes"))
-    parser.add_argument("--utterances", type=int, default=24000)
-    parser.add_argument("--steps", type=int, default=14000)
+    parser.add_argument("--utterances", type=int, default=26000)
+    parser.add_argument("--steps", type=int, default=20000)
     parser.add_argument("--channels", type=int, default=160)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()

@@ -11,7 +11,7 @@ import re
 import subprocess
 import tempfile
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby, pairwise
 from math import gcd
@@ -23,15 +23,16 @@ from scipy.io import wavfile
 from scipy.signal import resample_poly
 
 from ditto_core.lite.visemes import SAMPLE_RATE
+from tools.espeak_voices import DRAWN, DRY, add_voices, linked_data
 from tools.viseme_texts import ENGLISH, ESPEAK_LANGUAGES, HARDEST, NUMBER_LANGUAGES
 
 ESPEAK_LATENESS = 0.01
 """Seconds by which espeak-ng reports phonemes later than the mouth takes their shape.
 
 The change of the spectrum at a reported start is centred on it, so the mouth begins about 10 ms before. But
-the silence of a voiceless stop, in which lips or tongue are closed, is counted to the phoneme before: such a
-stop begins with its silence, which lasts 55 ms in slow, 25 ms in fast and 130 ms in geminate speech. flite is
-exact.
+the silence of a voiceless stop, or of any after a pause, in which lips or tongue are closed, is counted to
+the phoneme before: such a stop begins with its silence, which lasts 55 ms in slow, 25 ms in fast and 130 ms
+in geminate speech. flite is exact.
 """
 LONGEST_CLOSURE = 0.25
 CLOSURE_AFTER_PAUSE = 0.04
@@ -45,10 +46,11 @@ _VARIANTS = """
     Henrique Hugo Jacky Lee Marco Michael Nguyen anika antonio aunty benjamin boris caleb david edward
     grandma grandpa iven john linda marcelo max miguel norbert pablo paul pedro quincy rob robert sandro
     shelby steph steph3 victor whisper whisperf steph2 Storm Mike klatt5 klatt6 announcer edward2 michel
-    gustave iven2 iven3 iven4 Alex AnxiousAndy
+    gustave iven2 iven3 iven4 Alex AnxiousAndy travis zac
 """
 ESPEAK_VARIANTS = ("", *_VARIANTS.split())
-UNSEEN_VARIANTS = ("f5", "m8", "adam", "belinda", "Gene", "travis", "Mario", "zac")
+BREATHY = ("Alicia", "Andy", "Annie", "sandro", "steph", "steph2", "steph3", "whisper", "whisperf")
+UNSEEN_VARIANTS = ("f5", "m8", "adam", "belinda", "Gene", "Mario")
 
 
 @dataclass(frozen=True)
@@ -83,17 +85,17 @@ class Voice:
 
 
 def random_voice(rng: random.Random) -> Voice:
-    """70 % espeak-ng, a quarter of it English, 30 % flite, mostly rms, the hardest to hear.
+    """A third flite, mostly rms and slt, the hardest to hear; the others espeak-ng, half in drawn voices.
 
-    A quarter speaks very fast, a tenth of espeak-ng reads numbers.
+    A quarter of espeak-ng is English, a tenth reads numbers; 30 % of all speaks very fast.
     """
-    fast = rng.random() < 0.25
-    if rng.random() < 0.3:
-        name = rng.choices(FLITE_VOICES, weights=(2, 4, 2, 3))[0]
+    fast = rng.random() < 0.3
+    if rng.random() < 0.34:
+        name = rng.choices(FLITE_VOICES, weights=(2, 4, 4, 2))[0]
         return Voice("flite", name, pace=rng.uniform(1.4, 1.9) if fast else rng.uniform(0.65, 1.4))
-    variant = rng.choice(ESPEAK_VARIANTS) if rng.random() < 0.85 else ""
+    variant = rng.choice(rng.choices((ESPEAK_VARIANTS, BREATHY, DRAWN, ("",)), weights=(35, 10, 45, 10))[0])
     groups = (ENGLISH, NUMBER_LANGUAGES, ESPEAK_LANGUAGES, HARDEST)
-    language = rng.choice(rng.choices(groups, weights=(25, 10, 40, 25))[0])
+    language = rng.choice(rng.choices(groups, weights=(25, 10, 38, 27))[0])
     name = language + ("+" + variant if variant else "")
     pace = rng.uniform(1.5, 2.1) if fast else rng.uniform(0.6, 1.5)
     return Voice("espeak", name, pace=pace, pitch=rng.randint(10, 90))
@@ -141,6 +143,7 @@ IPA = {
 """Letters of IPA, and some capitals with which espeak-ng names sounds of a few languages."""
 _CLASS_OF = {letter: name for name, letters in IPA.items() for letter in letters}
 _VOICELESS_STOPS = ("p", "t", "k", "c", "q", "ʈ")
+_VOICED_STOPS = ("b", "d", "g", "ɡ", "ɓ", "ɗ", "ɖ", "ɟ")
 _ONE_SOUND = {
     **dict.fromkeys(("tʃ", "dʒ", "tɕ", "dʑ", "tʂ", "ʈʂ", "dʐ", "tS", "dZ", "sx"), "CH"),
     "ts": "SS", "dz": "SS", "nɡ": "KK",
@@ -197,7 +200,12 @@ class _Espeak:
 
     def __init__(self) -> None:
         self.espeak = ctypes.CDLL("libespeak-ng.so.1")
-        self.sample_rate = self.espeak.espeak_Initialize(2, 0, None, 0x8003)  # phoneme events in IPA
+        self.folder = tempfile.TemporaryDirectory()  # as long as this is used
+        linked_data(Path(self.folder.name))
+        path = self.folder.name.encode()
+        self.sample_rate = self.espeak.espeak_Initialize(2, 0, path, 0x8003)  # phoneme events in IPA
+        self.espeak.espeak_ListVoices(None)
+        add_voices(Path(self.folder.name))
         self.blocks: list[NDArray[np.int16]] = []
         self.events: list[tuple[str, float]] = []
         self.callback = _Callback(self._collect)  # kept, or it would be freed while C holds it
@@ -227,6 +235,12 @@ class _Espeak:
         self.espeak.espeak_Synchronize()
         return np.concatenate(self.blocks), self.events
 
+    def without_echo(self, voice: Voice) -> Voice:
+        """The same voice if it has none."""
+        variant = voice.name.partition("+")[2] + DRY
+        known = (Path(self.folder.name) / "espeak-ng-data/voices/!v" / variant).exists()
+        return replace(voice, name=voice.name + DRY) if known else voice
+
 
 @lru_cache(maxsize=1)
 def _espeak() -> _Espeak:
@@ -235,29 +249,31 @@ def _espeak() -> _Espeak:
 
 def _say_espeak(text: str, voice: Voice) -> Speech:
     samples, events = _espeak().say(text, voice)
-    rate = _espeak().sample_rate
-    seconds = len(samples) / rate
-    starts = _begun(samples, rate, events)
+    dry = _espeak().without_echo(voice)
+    silences = _silences(*(_espeak().say(text, dry) if dry != voice else (samples, events)))
+    seconds = len(samples) / _espeak().sample_rate
+    starts = np.array([at for _, at in events]) - silences
     times = [*np.maximum.accumulate(starts.clip(0, seconds)).tolist(), seconds]
     phones = [Phone(0.0, times[0], "sil")]
     for (name, _), (start, stop) in zip(events, pairwise(times), strict=True):
         phones += _split(visemes_of_ipa(name, voice.language) or ["sil"], start, stop)
     phones = _without_marks([phone for phone in phones if phone.stop > phone.start])
-    return Speech(_at_16k(samples, rate), tuple(phones))
+    return Speech(_at_16k(samples, _espeak().sample_rate), tuple(phones))
 
 
-def _begun(samples: NDArray[np.int16], rate: int, events: list[tuple[str, float]]) -> NDArray[np.float64]:
-    """When the mouth takes the shape of every event, in seconds (see `ESPEAK_LATENESS`)."""
-    loud = np.flatnonzero(np.abs(samples.astype(float)) > QUIET * np.abs(samples.astype(float)).max()) / rate
-    starts = np.array([at - ESPEAK_LATENESS for _, at in events])
+def _silences(samples: NDArray[np.int16], events: list[tuple[str, float]]) -> NDArray[np.float64]:
+    """Seconds by which the mouth takes the shape of every event before it is reported (`ESPEAK_LATENESS`)."""
+    loudness = np.abs(samples.astype(float))
+    loud = np.flatnonzero(loudness > QUIET * loudness.max()) / _espeak().sample_rate
+    early = np.full(len(events), ESPEAK_LATENESS)
     for i, (name, at) in enumerate(events):
-        if name[:1] in _VOICELESS_STOPS:
+        after_pause = i == 0 or not visemes_of_ipa(events[i - 1][0])
+        if name[:1] in _VOICELESS_STOPS or (after_pause and name[:1] in _VOICED_STOPS):
             before = loud[: np.searchsorted(loud, at - ESPEAK_LATENESS)]
-            after_pause = i == 0 or not visemes_of_ipa(events[i - 1][0])
             longest = CLOSURE_AFTER_PAUSE if after_pause else LONGEST_CLOSURE
             silence = at - before[-1] if len(before) else longest
-            starts[i] = min(starts[i], at - min(silence, longest))
-    return starts
+            early[i] = max(ESPEAK_LATENESS, min(silence, longest))
+    return early
 
 
 def _without_marks(phones: list[Phone]) -> list[Phone]:
