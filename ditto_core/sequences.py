@@ -21,6 +21,7 @@ from .errors import InputError
 
 DEFAULT_BATCH = 8
 BATCH_BYTES = 24_000_000
+"""What the items of a batch take at most, unless one of them takes more."""
 
 
 class LazySequence(ABC):
