@@ -19,7 +19,8 @@ DRY = ".dry"
 
 def linked_data(folder: Path) -> None:
     """Make `folder` a path for espeak-ng with its own data, in which there is room for more voices."""
-    own = Path(re.search(r"Data at: (.+)", _told("espeak-ng", "--version"))[1].strip())
+    told = subprocess.run(["espeak-ng", "--version"], check=True, capture_output=True, text=True).stdout
+    own = Path(told.partition("Data at: ")[2].strip())
     for part in (*own.iterdir(), *(own / "voices").iterdir(), *(own / "voices/!v").iterdir()):
         link = folder / "espeak-ng-data" / part.relative_to(own)
         if part.name in ("voices", "!v"):
@@ -78,7 +79,3 @@ def _drawn(rng: random.Random) -> str:
 def _about(middle: float, deviation: float, rng: random.Random) -> int:
     """A number near `middle`, log-normally distributed."""
     return round(middle * rng.lognormvariate(0, deviation))
-
-
-def _told(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -1,8 +1,8 @@
 """Draw the motion of a speaking face: the mouth from visemes, head and eyes from seeded chance.
 
 Curves are made at the 100 rows a second of `visemes` and then read at the centre of every video frame.
-Time constants are standard deviations of Gaussians in rows (10 ms). They, and how far a head wanders and how
-long a blink takes, are chosen by eye where nothing else is said, and tested for what they do.
+Time constants are standard deviations of Gaussians in rows (10 ms). The mouth's numbers are chosen for how
+well lips agree with known sounds, how far a head wanders and how long a blink takes by eye.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def mouth(rows: Tensor) -> dict[str, Tensor]:
     # Short pauses keep the lips apart, however silent they are; long ones let them close.
     spoken = (1 - silent) * gate
     near = (4 * smooth(spoken, 12)).clamp(max=1) * (1.6 * smooth(spoken, 30)).clamp(max=1)
-    gap = smooth(_mixed(rows, OPEN), 4)
+    gap = smooth(_mixed(rows, OPEN), 4)  # which takes the peaks, so some of them are given back:
     gap = (gap + 0.7 * (gap - smooth(gap, 15))) * STRENGTH * gate
     gap = gap.maximum(PARTED * smooth(spoken, 4)).maximum(PAUSED * near)
     return {
