@@ -156,7 +156,7 @@ def _render(
     if arguments.cfg_data:
         engine = with_data(engine, arguments.cfg_data, host)
     changing = typed_controls(arguments)
-    unused = ignored(engine, {**typed_flags(arguments), **changing})
+    unused = ignored(engine, {**_given(arguments), **changing})
     tell_ignored(engine, [f"--{name}" for name in unused], host)
     path = talk(
         *(getattr(arguments, name) for name in files),

@@ -183,7 +183,8 @@ def as_fps(value: float | str | Fraction) -> Fraction:
     except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
         raise InputError(f"{value!r} is no frame rate; use a number such as 25.") from error
     ntsc = Fraction(round(exact) * 1000, 1001)
-    fps = ntsc if exact != ntsc and abs(exact - ntsc) < Fraction(1, 200) else exact
+    rounded = exact.denominator > 1 and abs(exact - ntsc) < Fraction(1, 200)
+    fps = ntsc if rounded else exact
     fps = fps.limit_denominator(1001)
     if not 1 <= fps <= 120:
         raise InputError(f"The frame rate is {float(fps):g}; it must be between 1 and 120.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from .ditto.checkpoints import Checkpoints, find_checkpoints
@@ -50,7 +51,7 @@ def shared_engine(name: str, host: Host, execution: Execution | None = None) -> 
     """
     checkpoints = _checkpoints(name, host, None, None)
     if checkpoints is None:
-        return LiteEngine()
+        return _shared_lite()
     engine = _shared.get(checkpoints, host, execution or Execution())
     _tell_unheeded(engine, host)
     return engine
@@ -75,6 +76,11 @@ class _SharedEngine:
 
 
 _shared = _SharedEngine()
+
+
+@lru_cache(maxsize=1)
+def _shared_lite() -> LiteEngine:
+    return LiteEngine()
 
 
 def with_data(engine: Engine, file: Path, host: Host) -> Engine:

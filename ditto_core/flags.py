@@ -15,7 +15,7 @@ from typing import Any, get_args
 from .blend.superres_plan import Method, When
 from .controls.control import Controls
 from .controls.curve import Between, Curve
-from .controls.parts import EmotionSchedule, Expression, Eyes, HeadPose
+from .controls.parts import EMOTION_FADE, EmotionSchedule, Expression, Eyes, HeadPose
 from .controls.text import (
     parse_emotion_schedule,
     parse_gains,
@@ -26,6 +26,7 @@ from .controls.text import (
 from .data import as_fps
 from .ditto.emotion import EMOTIONS
 from .engine import Engine
+from .errors import InputError
 from .flag_values import (
     boolean,
     emotion,
@@ -41,7 +42,15 @@ from .flag_values import (
 )
 from .host import Host
 from .models.execution import PRECISIONS
-from .options import BLEND_MODES, AmplitudeOf, CustomFormula, FaceChoice, FaceNetworks, VadOn
+from .options import (
+    BLEND_MODES,
+    LARGEST_BLINK_RATE,
+    AmplitudeOf,
+    CustomFormula,
+    FaceChoice,
+    FaceNetworks,
+    VadOn,
+)
 from .talking_head import TalkOptions
 
 Parser = Callable[[str], Any]
@@ -95,7 +104,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("stitch", "head_amount", float, "X", "how far the head moves, 0..2"),
         Flag("stitch", "fade_in", int, "N", "frames in which motion begins, -1 for none"),
         Flag("stitch", "fade_out", int, "N", "frames in which motion ends, -1 for none"),
-        Flag("motion", "blink_rate", or_auto(number(float, 0, 120)), "X", "blinks a minute"),
+        Flag("motion", "blink_rate", or_auto(number(float, 0, LARGEST_BLINK_RATE)), "X", "blinks a minute"),
         Flag("motion", "blink_times", or_auto(said(parse_seconds)), "X,...", "seconds at which blinks begin"),
         Flag("stitch", "ctrl_info", json_file, "FILE", "controls of single frames, as JSON"),
         Flag(
@@ -205,7 +214,11 @@ _GAZE = ("gaze_x", "gaze_y")
 
 CONTROLS: dict[str, tuple[Parser, str, str]] = {
     "emotion_schedule": (said(parse_emotion_schedule), "TEXT", "emotions in turn: '0: neutral, 3s: happy'"),
-    "emotion_fade": (number(float, 0, 60), "X", "seconds in which one of them replaces the other (0.5)"),
+    "emotion_fade": (
+        number(float, 0, 60),
+        "X",
+        f"seconds in which one of them replaces the other ({EMOTION_FADE})",
+    ),
     "gate": (_CURVE, "CURVE", "how much the lips follow the speech, 0..1"),
     **{name: (_CURVE, "CURVE", f"degrees added to the head's {name}") for name in _HEAD[:3]},
     **{name: (_CURVE, "CURVE", f"factor of the head's {name.partition('_')[0]}") for name in _HEAD[3:]},
@@ -282,9 +295,14 @@ def as_controls(typed: Mapping[str, Any]) -> Controls:
         return {name: replace(typed[name], between=between) for name in names if name in typed}
 
     head, gaze, gate = curves(_HEAD), curves(_GAZE), curves(("gate",))
+    if "emotion_fade" in typed and "emotion_schedule" not in typed:
+        raise InputError("--emotion_fade is about --emotion_schedule; add it or leave this out.")
+    if "between" in typed and not (head or gaze or gate):
+        raise InputError("--between is about curves such as --yaw; add one or leave this out.")
     controls = Controls()
     if "emotion_schedule" in typed:
-        controls = controls.plus(EmotionSchedule(typed["emotion_schedule"], typed.get("emotion_fade", 0.5)))
+        fade = typed.get("emotion_fade", EMOTION_FADE)
+        controls = controls.plus(EmotionSchedule(typed["emotion_schedule"], fade))
     controls = controls.plus(Expression(**gate)) if gate else controls
     controls = controls.plus(HeadPose(**head)) if head else controls
     return controls.plus(Eyes(**gaze)) if gaze else controls

@@ -26,6 +26,7 @@ BlendMode = Literal["blend", "replace", "strong", "weak", "custom"]
 CustomFormula = Literal["opacity", "published"]
 BLEND_MODES: tuple[BlendMode, ...] = get_args(BlendMode)
 LARGEST_SEED = 2**64 - 1
+LARGEST_BLINK_RATE = 120
 
 AUTO = "auto"
 """Of engines, runners, precisions and devices: what suits best."""
@@ -53,6 +54,7 @@ class FaceChoice:
     point: tuple[float, float] = (0.5, 0.5)
 
     def __post_init__(self) -> None:
+        _check_choice("face rule", self.rule, get_args(FaceRule))
         if not all(0 <= fraction <= 1 for fraction in self.point):
             raise InputError(f"The point {self.point} is outside the picture; both fractions must be 0 to 1.")
 
@@ -95,6 +97,8 @@ class AvatarOptions:
         if self.template_n_frames < -1 or self.template_n_frames == 0:
             raise InputError("template_n_frames must be -1 (all frames) or at least 1.")
         check_range("crop_scale", self.crop_scale, 1, 5)
+        check_range("crop_vx_ratio", self.crop_vx_ratio, -1, 1)
+        check_range("crop_vy_ratio", self.crop_vy_ratio, -1, 1)
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,8 @@ class MotionOptions:
         for seconds in self.blink_times or ():
             if not 0 <= seconds < math.inf:
                 raise InputError(f"A blink is to begin at {seconds} seconds; it must be 0 or later.")
+        if self.blink_rate is not None:
+            check_range("The blink rate", self.blink_rate, 0, LARGEST_BLINK_RATE)
         check_range("sampling_timesteps", self.sampling_timesteps, 1, 1000)
 
 
@@ -168,6 +174,8 @@ class StitchOptions:
     def __post_init__(self) -> None:
         check_range("mouth_amount", self.mouth_amount, 0, 2)
         check_range("head_amount", self.head_amount, 0, 2)
+        _check_choice("vad_on", self.vad_on, get_args(VadOn))
+        _check_choice("amplitude_of", self.amplitude_of, get_args(AmplitudeOf))
 
 
 @dataclass(frozen=True)
@@ -186,14 +194,19 @@ class BlendOptions:
     custom_formula: CustomFormula = "opacity"
 
     def __post_init__(self) -> None:
-        if self.mode not in BLEND_MODES:
-            raise InputError(f"There is no blend mode {self.mode!r}; use one of {', '.join(BLEND_MODES)}.")
+        _check_choice("blend mode", self.mode, BLEND_MODES)
+        _check_choice("custom formula", self.custom_formula, get_args(CustomFormula))
         if self.mode == "custom" and self.alpha is None:
             raise InputError("The blend mode custom needs an alpha between 0 and 1.")
         if self.alpha is not None:
             check_range("The blend alpha", self.alpha, 0, 1)
         check_range("The blend amount", self.amount, 0, 1)
         check_range("The feather", self.feather, 0, 0.5)
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InputError(f"There is no {name} {value!r}; use one of {', '.join(choices)}.")
 
 
 def _seed(value: SupportsIndex) -> int:

@@ -35,7 +35,7 @@ from .models.configs import read_settings
 from .models.execution import Execution
 from .options import AUTO
 from .scripts import RENAMED, SCRIPTS, open_engine, published_options
-from .talking_head import TalkOptions, animate, enhanced, register, talk
+from .talking_head import TalkOptions, animate, check_output, enhanced, register, talk
 
 _OF_THE_CLIP = ("N_d", "online_mode", "chunksize")
 """Options of the published program that follow from the speech and from how it is fed."""
@@ -110,6 +110,7 @@ class StreamSDK:
         self._give_up()
         self._options = with_values(TalkOptions(), by_target(self.given(kwargs)))
         container_for(Path(output_path), self._options.video)  # refused before the work, not after it
+        check_output(Path(output_path), source_path)
         configured = bool(self._published) and self._published.config.options.get("online_mode", False)
         self.online_mode = bool(kwargs.get("online_mode", configured))
         source = open_source(source_path, self._options.motion.fps)

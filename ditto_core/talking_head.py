@@ -139,7 +139,7 @@ def talk(
     host = host or Host()
     options = _with_overrides(options or TalkOptions(), fps, seed, max_size)
     container_for(Path(output), options.video)  # refused before the work, not after it
-    _check_output(Path(output), source, audio)
+    check_output(Path(output), source, audio)
     rate = options.motion.fps
     opened = open_source(source, rate) if isinstance(source, (str, PathLike)) else as_source(source, rate)
     sound = read_audio(audio) if isinstance(audio, (str, PathLike)) else as_audio(*_with_rate(audio))
@@ -156,7 +156,7 @@ def _with_rate(sound: object) -> tuple[Any, int]:
     return samples, rate
 
 
-def _check_output(output: Path, *inputs: PathOrPixels | PathOrSound) -> None:
+def check_output(output: Path, *inputs: PathOrPixels | PathOrSound) -> None:
     """Refuse to overwrite what is being read."""
     files = [Path(given) for given in inputs if isinstance(given, (str, PathLike))]
     for file in files:

@@ -95,7 +95,7 @@ def crf_input() -> Any:
         default=VideoOptions.crf,
         min=0,
         max=51,
-        tooltip="Quality of the picture: 0 is lossless, 18 looks the same, 28 is small. Lower makes larger "
+        tooltip="Quality of the picture: 0 is best, 18 looks the same, 28 is small. Lower makes larger "
         "files.",
     )
 

@@ -6,9 +6,18 @@ from comfy_api.latest import io
 
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.controls.curve import Curve, Moment
-from ..ditto_core.controls.parts import Blinks, Emotion, EmotionSchedule, Expression, Eyes, EyeSource
+from ..ditto_core.controls.parts import (
+    EMOTION_FADE,
+    Blinks,
+    Emotion,
+    EmotionSchedule,
+    Expression,
+    Eyes,
+    EyeSource,
+)
 from ..ditto_core.controls.text import parse_emotion_schedule, parse_gaps, parse_seconds
 from ..ditto_core.ditto.emotion import EMOTIONS
+from ..ditto_core.options import LARGEST_BLINK_RATE
 from .control_inputs import (
     BETWEEN,
     between_input,
@@ -57,7 +66,9 @@ class DittoEmotion(io.ComfyNode):
                 seconds_input(
                     "end", 0.0, 100_000.0, "Seconds after which it is gone; 0 for the end of the clip."
                 ),
-                seconds_input("fade", 0.5, 60.0, "Seconds in which it comes and goes, within start and end."),
+                seconds_input(
+                    "fade", EMOTION_FADE, 60.0, "Seconds in which it comes and goes, within start and end."
+                ),
                 controls_input(),
             ],
             outputs=[controls_output()],
@@ -96,7 +107,9 @@ class DittoEmotionSchedule(io.ComfyNode):
                     tooltip="time: emotion, with commas or line breaks between. A time is a frame (75) or "
                     "seconds (3s), an emotion a name or number, several with + between them.",
                 ),
-                seconds_input("fade", 0.5, 60.0, "Seconds in which an emotion replaces the one before."),
+                seconds_input(
+                    "fade", EMOTION_FADE, 60.0, "Seconds in which an emotion replaces the one before."
+                ),
                 controls_input(),
             ],
             outputs=[controls_output()],
@@ -129,8 +142,8 @@ class DittoExpression(io.ComfyNode):
                 ),
                 curve_input(
                     "gate",
-                    "Share of the speech's lips over time: 1 all, 0 the source's own lips "
-                    "(vad_alpha). Blank: 1.",
+                    "Share of the speech's lips over time (vad_alpha): 1 all, 0 the source's own lips; with "
+                    "Lite they are shut. Blank: 1.",
                 ),
                 between_input(),
                 controls_input(),
@@ -207,7 +220,7 @@ class DittoBlinks(io.ComfyNode):
                     "per_minute",
                     default=15.0,
                     min=0.0,
-                    max=60.0,
+                    max=LARGEST_BLINK_RATE,
                     step=1.0,
                     tooltip="Blinks a minute, irregular as people's; 0 for none.",
                 ),

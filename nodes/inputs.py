@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from fractions import Fraction
 from typing import Any, TypeVar, get_args
 
@@ -13,6 +14,7 @@ from comfy_api.latest import InputImpl
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.data import Audio, Source
 from ..ditto_core.errors import InputError
+from ..ditto_core.media.decoding import open_video
 from ..ditto_core.media.retime import retimed
 from ..ditto_core.media.sound import as_audio
 from ..ditto_core.media.source import as_source, open_source
@@ -71,8 +73,8 @@ def _whole_file(video: Any) -> str | None:
     file = video.get_stream_source()
     if not isinstance(file, str):
         return None
-    with av.open(file) as container:
-        size = next(((stream.width, stream.height) for stream in container.streams.video), None)
-        seconds = (container.duration or 0) / av.time_base
+    container, stream = open_video(file)
+    with closing(container):
+        size, seconds = (stream.width, stream.height), (container.duration or 0) / av.time_base
     whole = tuple(video.get_dimensions()) == size and abs(video.get_duration() - seconds) < 1e-3
     return file if whole else None

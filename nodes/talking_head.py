@@ -32,7 +32,7 @@ class DittoTalkingHead(io.ComfyNode):
         return io.Schema(
             node_id="DittoTalkingHead",
             display_name="Ditto Talking Head",
-            category="Ditto",
+            category="Ditto/Quick start",
             description="Makes the person in a picture or a video speak: portrait and speech in, video out.",
             inputs=[
                 source_input(),

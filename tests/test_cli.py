@@ -262,6 +262,8 @@ def test_a_sound_that_cannot_be_used_is_refused(
         (["--emo", "8"], "4 neutral"),
         (["--sampling_timesteps", "0"], "between 1 and 1000"),
         (["--overlap_v2", "80"], "between 0 and 79"),
+        (["--emotion_fade", "1"], "about --emotion_schedule"),
+        (["--between", "hold"], "about curves"),
         (["--smo_k_d", "half"], "no whole number"),
         (["--seed", "-1"], "whole number from 0"),
         (["--seed", str(2**64)], "whole number from 0"),

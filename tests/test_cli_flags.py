@@ -16,7 +16,7 @@ from helpers.people import frames_in
 from ditto_core import cli, flag_values, flags
 from ditto_core.__main__ import main
 from ditto_core.controls.control import Controls
-from ditto_core.data import Audio
+from ditto_core.data import Audio, as_fps
 from ditto_core.demo import PORTRAIT, SPEECH
 from ditto_core.lite.engine import LiteEngine
 from ditto_core.media.sound import read_audio
@@ -88,9 +88,16 @@ def test_each_flag_sets_its_option_alone(flag: flags.Flag, asked: dict[str, Any]
     assert dataclasses.replace(asked["options"], **{name: untouched}) == TalkOptions()
 
 
+def test_frame_rates_are_exact() -> None:
+    assert [as_fps(whole) for whole in range(1, 121)] == list(range(1, 121))
+    assert as_fps("29.97") == as_fps("30000/1001") == Fraction(30000, 1001)
+    assert as_fps(23.976) == Fraction(24000, 1001)
+
+
 def test_flags_without_an_effect_with_lite_stand_together() -> None:
     named = [flag.name for flag in FLAGS if flag.target[1] in LiteEngine.ignores]
-    assert named == [flag.name for flag in flags.FLAGS["motion with Ditto"]]
+    crop = [flag.name for flag in flags.FLAGS["source"] if flag.name.startswith("crop_")]
+    assert named == [*crop, *(flag.name for flag in flags.FLAGS["motion with Ditto"])]
     assert flags.ignored(LiteEngine(), ["emotion_schedule", "yaw", "gaze_x", "seed"]) == [
         "emotion_schedule",
         "gaze_x",

@@ -68,9 +68,17 @@ class TestPart:
         part = part_of(numbered(10), start, count)
         assert part[:][:, 0, 0, 0].tolist() == list(range(*numbers))
 
-    @pytest.mark.parametrize(("start", "count"), [(10, -1), (0, 0), (8, 3), (11, 1)])
-    def test_refuses_frames_that_are_not_there(self, start: int, count: int) -> None:
-        with pytest.raises(InputError, match="there are 10"):
+    @pytest.mark.parametrize(
+        ("start", "count", "asked"),
+        [
+            (12, -1, "All frames from number 12"),
+            (0, 0, "0 frames"),
+            (8, 3, "3 frames"),
+            (11, 1, "1 frames"),
+        ],
+    )
+    def test_refuses_frames_that_are_not_there(self, start: int, count: int, asked: str) -> None:
+        with pytest.raises(InputError, match=f"^{asked}.* there are 10"):
             part_of(numbered(10), start, count)
 
 

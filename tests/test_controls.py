@@ -163,15 +163,16 @@ class TestEmotion:
         assert torch.allclose(table.sum(dim=1), torch.ones(50), atol=1e-5)
 
     def test_neutral_before_a_first_emotion(self) -> None:
-        table = emotions(Emotion(("angry", "fear"), Moment(1, in_seconds=True)).motion(MotionOptions(), CLIP))
+        both = Emotion(("angry", "fear"), Moment(1, in_seconds=True), fade=0)
+        table = emotions(both.motion(MotionOptions(), CLIP))
         assert EMOTIONS[int(table[24].argmax())] == "neutral"
         assert table[25, [0, 2]].tolist() == pytest.approx([0.5, 0.5], abs=0.01)
 
     def test_rows_keep_time_at_any_frame_rate(self) -> None:
         clip = Clip(100, Fraction(50))
         for made in (
-            Emotion(("happy",), Moment(50)),
-            EmotionSchedule(((Moment(0), ("neutral",)), (Moment(50), ("happy",)))),
+            Emotion(("happy",), Moment(50), fade=0),
+            EmotionSchedule(((Moment(0), ("neutral",)), (Moment(50), ("happy",))), fade=0),
         ):
             table = emotions(made.motion(MotionOptions(), clip))
             assert table.shape == (50, 8)
@@ -285,9 +286,10 @@ class TestCurvesToDraw:
             "Motion": {"fade"},
             "Head, degrees added": {"yaw"},
         }
-        assert drawn["Emotion"]["happy"][30] > 0.9
+        assert drawn["Emotion"]["happy"][40] > 0.9
         assert drawn["Motion"]["fade"][[0, 5, 10]].tolist() == pytest.approx([0, 0.5, 1])
 
     def test_the_gaze_in_the_users_unit(self) -> None:
-        drawn = control_curves(Controls((Eyes(gaze_x=curve("-12")),)), CLIP)
+        gaze, others = Eyes(gaze_x=curve("-12")), Eyes("original")  # which leaves the gaze as it is
+        drawn = control_curves(Controls((gaze, others)), CLIP)
         assert drawn["Gaze"]["to the right"].tolist() == [-12] * 50

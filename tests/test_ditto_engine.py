@@ -28,7 +28,7 @@ from ditto_core.errors import EngineError, InputError, Interrupted, ModelError
 from ditto_core.host import Host
 from ditto_core.media.plot import plot_motion
 from ditto_core.media.source import as_source
-from ditto_core.options import AvatarOptions, BlendOptions, MotionOptions, StitchOptions
+from ditto_core.options import AvatarOptions, BlendOptions, FaceChoice, MotionOptions, StitchOptions
 from ditto_core.sequences import ComputedSequence, LazySequence
 
 
@@ -46,6 +46,11 @@ def filmed(engine: DittoEngine) -> DittoAvatar:
         (lambda: BlendOptions(mode="custom"), "needs an alpha"),
         (lambda: BlendOptions(mode=cast(Any, "soft")), "no blend mode 'soft'"),
         (lambda: BlendOptions(alpha=1.5), "between 0 and 1"),
+        (lambda: BlendOptions(custom_formula=cast(Any, "mine")), "opacity, published"),
+        (lambda: FaceChoice(cast(Any, "left")), "largest, from left, nearest"),
+        (lambda: StitchOptions(vad_on=cast(Any, "all")), "lips, expression"),
+        (lambda: AvatarOptions(crop_vx_ratio=float("nan")), "crop_vx_ratio is nan"),
+        (lambda: MotionOptions(blink_rate=float("inf")), "blink rate is inf"),
     ],
 )
 def test_impossible_options_are_refused(make: Callable[[], Any], words: str):

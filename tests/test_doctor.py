@@ -43,6 +43,19 @@ def test_here_everything_works(capfd: pytest.CaptureFixture[str]) -> None:
     assert "??" not in told
 
 
+def test_a_defect_of_a_library_does_not_keep_it_from_reporting(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_arguments: object, **_more: object) -> None:
+        raise RuntimeError("a bad library")
+
+    monkeypatch.setattr(doctor, "talk", broken)
+    assert main(["doctor"]) == 1
+    told = capfd.readouterr().out
+    assert "It cannot render: a bad library" in told
+    assert "torch 2." in told
+
+
 @pytest.mark.usefixtures("no_render")
 def test_programs_get_json(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0

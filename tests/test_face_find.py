@@ -15,10 +15,10 @@ from ditto_core.face.find import Face, FaceFinder, choose
 from ditto_core.face.mesh import landmark_region
 from ditto_core.face.region import Picture, Points, Region, apply_affine, rotation
 from ditto_core.face.topology import (
-    EYE_CORNERS,
     LEFT_BROW,
     LEFT_EYE,
     LEFT_IRIS,
+    OUTER_EYE_CORNERS,
     OVAL,
     REFINED_LEFT_EYE,
     REFINED_LIPS,
@@ -61,7 +61,7 @@ def similarity(scale: float, degrees: float, x: float, y: float) -> np.ndarray:
 
 def error(face: Face, expected: Points) -> float:
     """Mean distance of the landmarks relative to the distance of the outer eye corners."""
-    eyes = expected[EYE_CORNERS[1], :2] - expected[EYE_CORNERS[0], :2]
+    eyes = expected[OUTER_EYE_CORNERS[1], :2] - expected[OUTER_EYE_CORNERS[0], :2]
     distance = np.linalg.norm(face.landmarks[:, :2] - expected[:, :2], axis=1).mean()
     return float(distance / np.linalg.norm(eyes))
 

@@ -181,7 +181,10 @@ def test_frames_without_the_person_stay_as_they_are():
     picture = portrait()
     grey = np.full_like(picture, 128)
     video = register(np.stack([picture, grey, picture]), FPS)
-    rendered = render(video, *[{"open": 1.5}] * 3)
+    frames = put_back(crops(video, *[{"open": 1.5}] * 3))
+    rendered = frames.images[:3].numpy()
+    assert frames.rendered is not None
+    assert frames.rendered.shown[:3].tolist() == [True, False, True]
     np.testing.assert_array_equal(rendered[1], grey)
     assert (rendered[2] != picture).any()
     assert any("stay as they are" in note for note in video.notes)

@@ -149,7 +149,7 @@ class TestSchemas:
             assert schema.node_id == name
             assert schema.display_name, name
             assert schema.description, name
-            assert schema.category.split("/")[0] == "Ditto", name
+            assert schema.category.startswith("Ditto/"), name
             assert all(output.display_name and output.tooltip for output in schema.outputs), name
 
     def test_the_licence_of_the_official_faces_is_said_where_they_are_chosen(self, host: StubHost) -> None:

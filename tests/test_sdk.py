@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,11 @@ class TestStreamSDK:
     ) -> None:
         with pytest.raises(InputError, match=words):
             stream.setup(portrait, tmp_path / "out.mp4", **kwargs)
+
+    def test_the_source_is_not_overwritten(self, stream: StreamSDK, portrait: Path, tmp_path: Path) -> None:
+        clip = Path(shutil.copy(portrait, tmp_path / "clip.mp4"))
+        with pytest.raises(InputError, match="would be lost"):
+            stream.setup(clip, clip)
 
     def test_what_is_forgotten_is_said(self, stream: StreamSDK, portrait: Path, tmp_path: Path) -> None:
         with pytest.raises(InputError, match="call setup"):

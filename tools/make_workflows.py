@@ -3,7 +3,8 @@
     python tools/make_workflows.py
 
 A command is read as on the command line (`ditto_core/scripts.py`), and what it sets becomes the widgets'
-values; `tests/test_workflows.py` compares both. `quick_start.json` and `stages.json` are made by hand.
+values; `tests/test_workflows.py` compares both. `quick_start.json`, `stages.json` and
+`restore_faces.json` are made by hand.
 """
 
 from __future__ import annotations
@@ -221,8 +222,8 @@ EXAMPLES: dict[str, Example] = {
     "frame_level_control": Example(
         "Control of single frames",
         f"inference {IMAGE} --ctrl_info {CONTROLS}",
-        "*ctrl_info* in the node **Frame Control** says what changes in which frame: here a fade at the "
-        "start and a small turn of the head (degrees) in frame 100.",
+        "*ctrl_info* in the node **Frame Control** says what changes in which frame: here frame 0 rests, "
+        "and in frame 100 the head turns by a tenth of a degree, too little to be seen: try 5.",
         ctrl_info={
             0: {"fade_alpha": 0.0},
             25: {"fade_alpha": 1.0},

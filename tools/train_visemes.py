@@ -215,15 +215,16 @@ def loss_of(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
     return heard + F.conv1d(wrong.transpose(1, 2), kernel, groups=3, padding=9).square().mean()
 
 
-def train(clips: list[Clip], steps: int, channels: int, seed: int, held_out: list[Clip]) -> VisemeNet:
-    torch.manual_seed(seed)
+def train(
+    net: VisemeNet, clips: list[Clip], steps: int, fastest: float, seed: int, held_out: list[Clip]
+) -> None:
+    """One cycle of learning, whose rate rises to `fastest` and falls to nothing."""
     rng = np.random.default_rng(seed)
-    net = VisemeNet(channels)
     counts = sum(np.bincount(clip.labels, minlength=len(VISEMES)) for clip in clips)
     weight = torch.from_numpy((counts / np.mean(counts)) ** -0.2).float()
     shares = np.array([len(clip.labels) for clip in clips]) / np.sum(counts)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 3e-3, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, fastest, total_steps=steps)
     started, total = time.monotonic(), 0.0
     for step in range(1, steps + 1):
         net.train()
@@ -241,7 +242,7 @@ def train(clips: list[Clip], steps: int, channels: int, seed: int, held_out: lis
             told = f"loss {total / SHOWN_EVERY:.3f}, held out {accuracy:.3f}"
             print(f"step {step}: {told}, {time.monotonic() - started:.0f} s", flush=True)
             total = 0.0
-    return net.eval()
+    net.eval()
 
 
 @torch.inference_mode()
@@ -300,20 +301,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=BUNDLED)
     parser.add_argument("--cache", type=Path, default=Path("build/visemes"))
-    parser.add_argument("--utterances", type=int, default=26000)
-    parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--utterances", type=int, nargs=2, default=(26000, 20000), metavar=("FIRST", "MORE"))
+    parser.add_argument("--steps", type=int, nargs=2, default=(20000, 18000), metavar=("FIRST", "MORE"))
     parser.add_argument("--channels", type=int, default=160)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
     assert 1 + sum(DILATIONS) + SURROUNDINGS == FIELD
-    said = utterances(options.utterances, options.seed, options.cache)
-    kept = min(len(said) // 12, HELD_OUT)
+    first, more = options.utterances
+    said = utterances(first, options.seed, options.cache)
+    kept = min(first // 12, HELD_OUT)
     held_out, harder = ([pair[i] for pair in said[:kept]] for i in (0, 1))
-    clips = [clip for pair in said[kept:] for clip in pair] + silences(len(said) // 25, options.seed)
-    hours = sum(len(clean.labels) for clean, _ in said) / ROWS_PER_SECOND / 3600
-    print(f"{hours:.2f} h of speech", flush=True)
-    net = train(clips, options.steps, options.channels, options.seed, held_out)
+    clips = [clip for pair in said[kept:] for clip in pair] + silences(first // 25, options.seed)
+    torch.manual_seed(options.seed)
+    net = VisemeNet(options.channels)
+    train(net, clips, options.steps[0], 3e-3, options.seed, held_out)
+    clips += [clip for pair in utterances(more, options.seed + 1, options.cache) for clip in pair]
+    print(f"{sum(len(clip.labels) for clip in clips) / ROWS_PER_SECOND / 3600:.2f} h in all", flush=True)
+    train(net, clips, options.steps[1], 2e-3, options.seed + 1, held_out)
     export(net, options.output)
 
     report("unheard utterances", net, held_out)

@@ -20,6 +20,9 @@ from .curve import Clip, Curve, Moment
 EMOTION_RATE = Fraction(25)
 """Rows of an emotion table a second: the diffusion model's rate, whatever that of the video."""
 
+EMOTION_FADE = 0.5
+"""Seconds, unless something else is said."""
+
 BEGIN = Moment(0)
 
 EyeSource = Literal["driven", "original", "first frame"]
@@ -36,7 +39,7 @@ class Emotion(Control):
     labels: tuple[EmotionLabel, ...]
     start: Moment = BEGIN
     end: Moment | None = None
-    fade: float = 0.0
+    fade: float = EMOTION_FADE
 
     def __post_init__(self) -> None:
         emotion_vector(self.labels)  # names that do not exist are refused where they are written
@@ -66,7 +69,7 @@ class EmotionSchedule(Control):
     """Emotions that take turns: (moment, classes shown from then on), each fading in over `fade` seconds."""
 
     changes: tuple[tuple[Moment, tuple[EmotionLabel, ...]], ...]
-    fade: float = 0.0
+    fade: float = EMOTION_FADE
 
     def motion(self, options: MotionOptions, clip: Clip) -> MotionOptions:
         rows = clip.at_rate(EMOTION_RATE).frames

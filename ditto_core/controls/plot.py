@@ -45,6 +45,6 @@ def _emotions(controls: Controls, clip: Clip) -> dict[str, Tensor]:
 
 
 def _gaze(controls: Controls, clip: Clip) -> dict[str, Tensor]:
-    eyes = [part for part in controls.parts if isinstance(part, Eyes)]
+    eyes = [part for part in controls.parts if isinstance(part, Eyes) and (part.gaze_x or part.gaze_y)]
     curves = {"to the right": eyes[-1].gaze_x, "up": eyes[-1].gaze_y} if eyes else {}
     return {name: curve.values(clip) for name, curve in curves.items() if curve}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import FaceNotFoundError, InputError
+from ..media.images import check_sides
 from ..models.bundled import bundled
 from ..models.runners import OnnxRunner, Runner
 from ..options import FaceChoice
@@ -16,7 +17,6 @@ from .mesh import FaceMesh, detection_region, landmark_region
 from .region import Picture, Points, Region
 
 FLAG_THRESHOLD = 0.5
-MIN_SIDE = 16
 
 # The detector's box is loose. Looking again, framed by the landmarks, halves their dependence on it each
 # time.
@@ -193,9 +193,7 @@ def check_picture(picture: Picture) -> None:
     """Raise an `InputError` unless this is RGB uint8 (H, W, 3) of at least 16x16 pixels."""
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
         raise InputError(f"A picture must be RGB uint8 (H, W, 3); this is {picture.dtype} {picture.shape}.")
-    if min(picture.shape[:2]) < MIN_SIDE:
-        size = f"{picture.shape[1]}x{picture.shape[0]}"
-        raise InputError(f"The picture is {size} pixels; it must be at least {MIN_SIDE}x{MIN_SIDE}.")
+    check_sides(picture.shape[0], picture.shape[1], "The picture")
 
 
 def _plausible(landmarks: Points, region: Region) -> bool:

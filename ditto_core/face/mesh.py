@@ -18,10 +18,10 @@ from .detect import Detection
 from .region import Picture, Points, Region, apply_affine, rotation
 from .topology import (
     COUNT,
-    EYE_CORNERS,
     LEFT_EYE,
     LEFT_IRIS,
     MESH_COUNT,
+    OUTER_EYE_CORNERS,
     REFINED_LEFT_EYE,
     REFINED_LIPS,
     REFINED_RIGHT_EYE,
@@ -41,7 +41,7 @@ def detection_region(face: Detection) -> Region:
 
 def landmark_region(landmarks: Points) -> Region:
     """The same from known landmarks (478, 2 or 3): their box along the line of the eyes, enlarged."""
-    dx, dy = landmarks[EYE_CORNERS[1], :2] - landmarks[EYE_CORNERS[0], :2]
+    dx, dy = landmarks[OUTER_EYE_CORNERS[1], :2] - landmarks[OUTER_EYE_CORNERS[0], :2]
     angle = math.atan2(dy, dx)
     turn = rotation(angle)
     upright = landmarks[:, :2] @ turn  # row vectors times R are turned back by the angle

@@ -17,8 +17,8 @@ OVAL = (
 """The face's outline, clockwise from the forehead."""
 
 MOUTH_CORNERS = (61, 291)
-EYE_CORNERS = (33, 263)
-"""The outer corners of both eyes: the line that defines the head's tilt in the picture."""
+OUTER_EYE_CORNERS = (33, 263)
+"""The line that defines the head's tilt in the picture."""
 
 # Rows of the lips as the network orders them: every lower row has both corners, the upper rows have none.
 _LIPS_OUTER = ((61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291), (185, 40, 39, 37, 0, 267, 269, 270, 409))
@@ -31,9 +31,14 @@ _LIPS_SEMI_INNER = (
     (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292),
     (183, 42, 41, 38, 12, 268, 271, 272, 407),
 )
+LIP_ROWS = (_LIPS_OUTER, _LIPS_SEMI_OUTER, _LIPS_SEMI_INNER, _LIPS_INNER)
+"""From the outer border inwards, as (lower, upper), each from left to right."""
 
 _LEFT_EYE = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (246, 161, 160, 159, 158, 157, 173))
 _RIGHT_EYE = ((263, 249, 390, 373, 374, 380, 381, 382, 362), (466, 388, 387, 386, 385, 384, 398))
+
+EYE_ROWS = (_LEFT_EYE, _RIGHT_EYE)
+"""The lids' edges as (lower, upper), each from the outer to the inner corner."""
 
 LEFT_EYE = (*_LEFT_EYE[0], *_LEFT_EYE[1])
 RIGHT_EYE = (*_RIGHT_EYE[0], *_RIGHT_EYE[1])

@@ -43,6 +43,7 @@ class LiteEngine(Engine):
     label = "Lite (draft quality)"
     ignores = frozenset(
         (
+            *("crop_scale", "crop_vx_ratio", "crop_vy_ratio", "crop_do_rotate"),  # but for the preview
             *("smo_k_s", "motion_frames", "face_networks"),
             *("sampling_timesteps", "overlap_v2", "smo_k_d", "emo", "eye_f0_mode", "reference_character"),
             *("delta_eye_open_n", "use_d_keys", "relative_d", "flag_stitching", "fade_type", "fade_out_keys"),
@@ -133,4 +134,4 @@ class LiteEngine(Engine):
         images = ComputedSequence(compute, len(volumes.values), (*avatar.region, 3), torch.uint8)
         placed = torch.eye(3).repeat(len(avatar.corners), 1, 1)
         placed[:, :2, 2] = avatar.corners.float()
-        return FaceCrops(self, volumes.keypoints, images, placed, torch.ones(avatar.region))
+        return FaceCrops(self, volumes.keypoints, images, placed, torch.ones(avatar.region), avatar.absent)

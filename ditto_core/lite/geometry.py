@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..face.topology import MESH_COUNT, OVAL
+from ..face.topology import EYE_ROWS, LEFT_BROW, LIP_ROWS, MESH_COUNT, OVAL, RIGHT_BROW
 from ..models.bundled import bundled
 
 Floats = NDArray[np.floating[Any]]  # float32 wherever it is stored; NumPy's types promise less
@@ -23,33 +23,20 @@ Ints = NDArray[np.int64]
 VERTICES = MESH_COUNT
 
 # Rows of the lips from the outer border inwards, each from the image-left corner to the image-right one.
-UPPER_LIP = np.array(
-    [
-        [61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291],
-        [76, 184, 74, 73, 72, 11, 302, 303, 304, 408, 306],
-        [62, 183, 42, 41, 38, 12, 268, 271, 272, 407, 292],
-        [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308],
-    ]
-)
-LOWER_LIP = np.array(
-    [
-        [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291],
-        [76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306],
-        [62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292],
-        [78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308],
-    ]
-)
+UPPER_LIP = np.array([(lower[0], *upper, lower[-1]) for lower, upper in LIP_ROWS])
+LOWER_LIP = np.array([lower for lower, _ in LIP_ROWS])
 LIP_CORNERS = UPPER_LIP[:, [0, -1]].ravel()
 LIPS = np.unique(np.concatenate([UPPER_LIP.ravel(), LOWER_LIP.ravel()]))
 
 # The eyes, image-left and image-right; columns of the lids run from the image-left corner to the right one.
-UPPER_LID = np.array([[246, 161, 160, 159, 158, 157, 173], [398, 384, 385, 386, 387, 388, 466]])
-LOWER_LID = np.array([[7, 163, 144, 145, 153, 154, 155], [382, 381, 380, 374, 373, 390, 249]])
+(_LEFT_LOWER, _LEFT_UPPER), (_RIGHT_LOWER, _RIGHT_UPPER) = EYE_ROWS
+UPPER_LID = np.array([_LEFT_UPPER, _RIGHT_UPPER[::-1]])
+LOWER_LID = np.array([_LEFT_LOWER[1:-1], _RIGHT_LOWER[-2:0:-1]])
 LID_CREASE = np.array([[247, 30, 29, 27, 28, 56, 190], [414, 286, 258, 257, 259, 260, 467]])
 BELOW_LID = np.array([[25, 110, 24, 23, 22, 26, 112], [341, 256, 252, 253, 254, 339, 255]])
 ABOVE_CREASE = np.array([[113, 225, 224, 223, 222, 221, 189], [413, 441, 442, 443, 444, 445, 342]])
-EYE_CORNERS = np.array([[33, 133], [362, 263]])
-BROWS = np.array([[70, 63, 105, 66, 107], [336, 296, 334, 293, 300]])
+EYE_CORNERS = np.array([[_LEFT_LOWER[0], _LEFT_LOWER[-1]], [_RIGHT_LOWER[-1], _RIGHT_LOWER[0]]])
+BROWS = np.array([LEFT_BROW[0], RIGHT_BROW[0][::-1]])
 
 FACE_OVAL = np.array(OVAL)
 # Vertices over bone, which speech does not move.

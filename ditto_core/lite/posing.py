@@ -14,14 +14,13 @@ from .avatar import LiteAvatar, openness
 from .basis import JAW_SHARE
 from .coefficients import COLUMN
 from .geometry import BELOW_LID, LID_CREASE, LOWER_LID, UPPER_LID, VERTICES, Floats
+from .mouth_flats import BEHIND_LIPS
 from .surround import RING_VERTICES, head_motion, turn
 
 POINTS = VERTICES + RING_VERTICES
 
 # Closing lids take their edge's colour from this share away from the eye, clear of its white.
 LID_SHIFT = 0.15
-# How far the teeth lie behind the closed lips, cm.
-TEETH_BEHIND = 0.6
 
 
 def source_points(avatar: LiteAvatar) -> LazySequence:
@@ -98,6 +97,6 @@ def poses(keypoints: Keypoints, avatar: LiteAvatar, start: int, stop: int) -> li
 
 def _mouth_planes(seam: Floats, motion: Floats) -> Floats:
     """Origin and the ends of the x and y units of the plane of the teeth (B, 3, 3) in cm, head turned."""
-    units = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32) - [0, 0, TEETH_BEHIND]
+    units = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0]], np.float32) - [0, 0, BEHIND_LIPS]
     rotation, shift = head_motion(motion)
     return turn((seam[:, None] + units).astype(np.float32), rotation, shift)

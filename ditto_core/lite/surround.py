@@ -13,9 +13,9 @@ from .coefficients import COLUMN
 from .geometry import FACE_OVAL, VERTICES, Floats, Ints, transposed
 
 RING_SCALES = np.array([1.10, 1.25, 1.45, 1.75, 2.15, 2.7], np.float32)
-OVAL = len(FACE_OVAL)
-RING_VERTICES = OVAL * len(RING_SCALES)
-LAST_RING = np.arange(RING_VERTICES - OVAL, RING_VERTICES) + VERTICES
+OVAL_POINTS = len(FACE_OVAL)
+RING_VERTICES = OVAL_POINTS * len(RING_SCALES)
+LAST_RING = np.arange(RING_VERTICES - OVAL_POINTS, RING_VERTICES) + VERTICES
 
 # The head turns about a point in the neck.
 PIVOT = np.array([0.0, -7.5, -5.0], np.float32)
@@ -23,7 +23,7 @@ PIVOT = np.array([0.0, -7.5, -5.0], np.float32)
 
 def surround_triangles() -> Ints:
     """Triangles (T, 3) between the oval and the rings; ring vertices count on from the face's 468."""
-    loops = np.concatenate([FACE_OVAL[None], VERTICES + np.arange(RING_VERTICES).reshape(-1, OVAL)])
+    loops = np.concatenate([FACE_OVAL[None], VERTICES + np.arange(RING_VERTICES).reshape(-1, OVAL_POINTS)])
     inner, outer = loops[:-1], loops[1:]
     inner_next, outer_next = np.roll(inner, -1, axis=1), np.roll(outer, -1, axis=1)
     first = np.stack([inner, outer, inner_next], axis=-1)

@@ -22,10 +22,11 @@ def part_of(frames: LazySequence, start: int, count: int) -> LazySequence:
     Raises `InputError` when the sequence has no such frames.
     """
     end = len(frames) if count == -1 else start + count
-    if not 0 <= start < end <= len(frames):
+    if not (0 <= start < len(frames) and start < end <= len(frames)):
+        asked = "All frames" if count == -1 else f"{count} frames"
         raise InputError(
-            f"Frames {start} to {end - 1} were asked for, but there are {len(frames)}, counted from 0. "
-            "Lower start or count; a count of -1 takes all that follow."
+            f"{asked} from number {start} on were asked for, but there are {len(frames)}, counted from 0. "
+            "Change start or count; a count of -1 takes all that follow."
         )
     return ComputedSequence(
         lambda low, high: frames[start + low : start + high], end - start, frames.shape, frames.dtype
