@@ -42,7 +42,7 @@ STRENGTH = 1.3
 SPREAD = 1.45
 """How much more it is rounded and stretched."""
 
-PARTED = 0.4
+PARTED = 0.43
 """Least gap in cm while speaking, closures apart: rounded lips part a little too."""
 
 PAUSED = 0.17
