@@ -42,6 +42,9 @@ STRENGTH = 1.3
 SPREAD = 1.45
 """How much more it is rounded and stretched."""
 
+DRAWN_IN = 0.15
+"""How much narrower the mouth gets for every cm it opens: a falling jaw draws its corners in."""
+
 PARTED = 0.43
 """Least gap in cm while speaking, closures apart: rounded lips part a little too."""
 
@@ -104,9 +107,10 @@ def mouth(rows: Tensor) -> dict[str, Tensor]:
     gap = smooth(_mixed(rows, OPEN), 4)  # which takes the peaks, so some of them are given back:
     gap = (gap + 0.7 * (gap - smooth(gap, 15))) * STRENGTH * gate
     gap = gap.maximum(PARTED * smooth(spoken, 4)).maximum(PAUSED * near)
+    gap = gap * (1 - 0.98 * closed) * (1 - 0.45 * tucked) + 0.22 * tucked * (1 - closed)
     return {
-        "open": gap * (1 - 0.98 * closed) * (1 - 0.45 * tucked) + 0.22 * tucked * (1 - closed),
-        "wide": smooth(_mixed(rows, WIDE), 6) * gate * SPREAD * (1 - 0.5 * closed),
+        "open": gap,
+        "wide": smooth(_mixed(rows, WIDE), 6) * gate * SPREAD * (1 - 0.5 * closed) - DRAWN_IN * gap,
         "press": closed,
         "tuck": tucked,
         "upper": smooth(_mixed(rows, UPPER), 5) * gate,
