@@ -48,7 +48,7 @@ DRAWN_IN = 0.15
 PARTED = 0.43
 """Least gap in cm while speaking, closures apart: rounded lips part a little too."""
 
-PAUSED = 0.17
+PAUSED = 0.22
 """Gap in cm while nothing is said for a moment."""
 
 LARGEST_ANGLE = 3.0
