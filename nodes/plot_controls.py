@@ -24,7 +24,8 @@ class DittoPlotControls(io.ComfyNode):
             node_id="DittoPlotControls",
             display_name="Ditto Plot Controls",
             category="Ditto/Controls",
-            description="Draws what the controls change over time: emotions, fades, head pose, gaze.",
+            description="Draws what the controls change over time: emotions, fades, head pose, gaze, the "
+            "mouth's amount, times of blinks.",
             inputs=[
                 ControlsSocket.Input("controls", tooltip="From the nodes in Ditto/Controls."),
                 io.Audio.Input("audio", tooltip="The speech: sets the length, and lies behind the curves."),

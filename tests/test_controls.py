@@ -276,7 +276,6 @@ class TestPresets:
 
 class TestCurvesToDraw:
     def test_only_what_is_changed(self) -> None:
-        assert control_curves(Controls(), CLIP) == {}
         controls = Controls(
             (Emotion(("happy",), Moment(25)), HeadPose(yaw=curve("0: 0, 25: 10")), Fade(fade_in=10))
         )
@@ -288,6 +287,23 @@ class TestCurvesToDraw:
         }
         assert drawn["Emotion"]["happy"][40] > 0.9
         assert drawn["Motion"]["fade"][[0, 5, 10]].tolist() == pytest.approx([0, 0.5, 1])
+
+    def test_amount_and_times_of_blinks(self) -> None:
+        controls = Controls((Expression(amount=2.0), Blinks(per_minute=15, times=(0.5, 9))))
+        drawn = control_curves(controls, CLIP)
+        assert set(drawn) == {"Mouth", "Blinks"}
+        assert drawn["Mouth"]["amount"].tolist() == [2] * 50
+        assert drawn["Blinks"]["begin"].nonzero().tolist() == [[12]]
+
+    @pytest.mark.parametrize(
+        "controls",
+        [Controls(), Controls((HeadPose(), Eyes(), Expression(1.0), Blinks(15.0), Preset("balanced")))],
+        ids=["none", "at rest"],
+    )
+    def test_a_level_curve_where_nothing_changes(self, controls: Controls) -> None:
+        drawn = control_curves(controls, CLIP)
+        assert list(drawn) == ["No control changes over time"]
+        assert drawn["No control changes over time"]["nothing"].tolist() == [0] * 50
 
     def test_the_gaze_in_the_users_unit(self) -> None:
         gaze, others = Eyes(gaze_x=curve("-12")), Eyes("original")  # which leaves the gaze as it is

@@ -117,12 +117,21 @@ class TestControls:
         assert torch.allclose(moved[:, YAW], motion.values[:, YAW] + 2)
 
     def test_the_diagram_shows_what_changes(self, host: StubHost) -> None:
-        (still,) = host.call("DittoHeadPose", yaw="0")
         (turning,) = host.call("DittoHeadPose", yaw="0: 0, 10: 20")
         given = {"audio": speech(), "width": 600, "height": 320}
-        with pytest.raises(host.core("errors").DittoError, match="nothing to draw"):
-            host.call("DittoPlotControls", controls=still, **given)
         (plot,) = host.call("DittoPlotControls", controls=turning, **given)
+        assert plot.shape == (1, 320, 600, 3)
+
+    @pytest.mark.parametrize(
+        "node",
+        [
+            "DittoPreset", "DittoEmotion", "DittoEmotionSchedule", "DittoBlinks", "DittoHeadPose",
+            "DittoExpression", "DittoEyes", "DittoFade", "DittoFrameControl",
+        ],
+    )  # fmt: skip
+    def test_every_control_with_its_defaults_can_be_drawn(self, host: StubHost, node: str) -> None:
+        (controls,) = host.call(node)
+        (plot,) = host.call("DittoPlotControls", controls=controls, audio=speech(), width=600, height=320)
         assert plot.shape == (1, 320, 600, 3)
 
     @pytest.mark.parametrize(
