@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 from torch import Tensor
 
@@ -18,6 +18,8 @@ from .sequences import LazySequence, mirror_index
 
 if TYPE_CHECKING:
     from .engine import Engine
+
+NOT_RENDERED = "These are frames that are not rendered yet; connect Ditto Frames to Images first."
 
 
 @dataclass(frozen=True)
@@ -166,6 +168,15 @@ class Frames:
     fps: Fraction
     audio: Audio | None = None
     rendered: RenderedRegion | None = None
+
+    def __getitem__(self, index: object) -> NoReturn:
+        """What other programs do with an IMAGE, which these frames can be mistaken for."""
+        raise InputError(NOT_RENDERED)
+
+    @property
+    def shape(self) -> NoReturn:
+        """As for `__getitem__`; the sides are `height` and `width`."""
+        raise InputError(NOT_RENDERED)
 
     @property
     def height(self) -> int:

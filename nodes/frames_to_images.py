@@ -8,6 +8,7 @@ from ..ditto_core.data import Frames
 from ..ditto_core.media.collect import collect_images, part_of
 from .comfy_host import ComfyHost
 from .common_inputs import part_inputs
+from .inputs import frames_from
 from .sockets import FramesSocket
 
 
@@ -34,7 +35,7 @@ class DittoFramesToImages(io.ComfyNode):
 
     @classmethod
     def execute(cls, frames: Frames, start: int, count: int) -> io.NodeOutput:
-        host = ComfyHost()
+        host, frames = ComfyHost(), frames_from(frames)
         part = part_of(frames.images, start, count)
         images = collect_images(part, host, free_memory=host.free_memory())
         return io.NodeOutput(images, float(frames.fps))

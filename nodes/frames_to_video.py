@@ -11,7 +11,7 @@ from ..ditto_core.media.encoders import PRESETS, VIDEO_CODECS, VideoOptions
 from ..ditto_core.media.writer import write_video
 from .comfy_host import ComfyHost, new_temporary_video
 from .common_inputs import crf_input
-from .inputs import audio_from
+from .inputs import audio_from, frames_from
 from .sockets import FramesSocket
 
 PIXEL_FORMATS = ("yuv420p", "yuv420p10le", "yuv444p")
@@ -71,6 +71,7 @@ class DittoFramesToVideo(io.ComfyNode):
         audio: Input.Audio | None = None,
     ) -> io.NodeOutput:
         options = VideoOptions(codec, crf, preset, pixel_format)
+        frames = frames_from(frames)
         if audio is not None:
             frames = replace(frames, audio=audio_from(audio))
         path = write_video(frames, new_temporary_video(), options, ComfyHost())

@@ -12,7 +12,7 @@ import torch
 from comfy_api.latest import InputImpl
 
 from ..ditto_core.controls.control import Controls
-from ..ditto_core.data import Audio, Source
+from ..ditto_core.data import Audio, Frames, Source
 from ..ditto_core.errors import InputError
 from ..ditto_core.media.decoding import open_video
 from ..ditto_core.media.retime import retimed
@@ -35,6 +35,13 @@ def source_from(images_or_video: Any, fps: Fraction) -> Source:
         return open_source(path, fps)
     components = images_or_video.get_components()
     return retimed(as_source(components.images, Fraction(components.frame_rate)), fps)
+
+
+def frames_from(frames: Frames | torch.Tensor) -> Frames:
+    """Frames to be rendered; the output of Ditto SuperRes can be either."""
+    if isinstance(frames, torch.Tensor):
+        raise InputError("This is an IMAGE already; connect it to Create Video or Preview Image.")
+    return frames
 
 
 def audio_from(audio: Mapping[str, Any] | None) -> Audio:

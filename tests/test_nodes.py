@@ -334,6 +334,17 @@ class TestBadInput:
         images, fps = host.call("DittoFramesToImages", frames=frames, start=2, count=5)
         assert (images.shape, fps) == ((5, 512, 512, 3), 25.0)
 
+    @pytest.mark.parametrize("node", ["DittoFramesToImages", "DittoFramesToVideo"])
+    def test_an_image_where_frames_are_taken(self, host: StubHost, portrait: torch.Tensor, node: str) -> None:
+        with self.refused(host, "an IMAGE already; connect it to Create Video"):
+            host.call(node, frames=portrait)
+
+    def test_frames_where_an_image_is_taken(self, host: StubHost, portrait: torch.Tensor) -> None:
+        frames = frames_of(host, portrait)
+        for taken in (lambda: frames[0], lambda: frames.shape, lambda: list(frames)):
+            with self.refused(host, "not rendered yet; connect Ditto Frames to Images"):
+                taken()
+
     def test_frames_that_are_not_there(self, host: StubHost, portrait: torch.Tensor) -> None:
         with self.refused(host, "there are 10"):
             host.call("DittoFramesToImages", frames=frames_of(host, portrait), start=8, count=5)
