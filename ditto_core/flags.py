@@ -23,7 +23,6 @@ from .controls.text import (
     parse_parts,
     parse_seconds,
 )
-from .data import as_fps
 from .ditto.emotion import EMOTIONS
 from .engine import Engine
 from .errors import InputError
@@ -50,6 +49,7 @@ from .options import (
     FaceChoice,
     FaceNetworks,
     VadOn,
+    as_fps,
 )
 from .talking_head import TalkOptions
 

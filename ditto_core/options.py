@@ -204,6 +204,21 @@ class BlendOptions:
         check_range("The feather", self.feather, 0, 0.5)
 
 
+def as_fps(value: float | str | Fraction) -> Fraction:
+    """A frame rate as an exact fraction: 25, 29.97 -> 30000/1001, "30000/1001"."""
+    try:
+        exact = Fraction(value)
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
+        raise InputError(f"{value!r} is no frame rate; use a number such as 25.") from error
+    ntsc = Fraction(round(exact) * 1000, 1001)
+    rounded = exact.denominator > 1 and abs(exact - ntsc) < Fraction(1, 200)
+    fps = ntsc if rounded else exact
+    fps = fps.limit_denominator(1001)
+    if not 1 <= fps <= 120:
+        raise InputError(f"The frame rate is {float(fps):g}; it must be between 1 and 120.")
+    return fps
+
+
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         raise InputError(f"There is no {name} {value!r}; use one of {', '.join(choices)}.")

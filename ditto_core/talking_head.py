@@ -21,7 +21,7 @@ from .blend.superres_files import prepare_restorers
 from .blend.superres_plan import SuperResOptions
 from .controls.control import Controls
 from .controls.curve import Clip
-from .data import Audio, Avatar, Frames, Source, SpeechFeatures, as_fps
+from .data import Audio, Avatar, Frames, Source, SpeechFeatures
 from .ditto.engine import DittoEngine
 from .ditto.online import animate_online
 from .ditto.speech import PUBLISHED_CHUNK, Chunk
@@ -33,7 +33,7 @@ from .media.encoders import VideoOptions
 from .media.sound import as_audio, read_audio
 from .media.source import as_source, open_source
 from .media.writer import container_for, write_video
-from .options import AUTO, AvatarOptions, BlendOptions, MotionOptions, StitchOptions
+from .options import AUTO, AvatarOptions, BlendOptions, MotionOptions, StitchOptions, as_fps
 
 PathOrPixels = str | PathLike[str] | NDArray[np.uint8] | Tensor
 PathOrSound = str | PathLike[str] | tuple[NDArray[np.float32] | Tensor, int]

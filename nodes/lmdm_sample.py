@@ -6,10 +6,10 @@ from comfy_api.latest import io
 
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.controls.curve import Clip
-from ..ditto_core.data import Avatar, SpeechFeatures, as_fps
+from ..ditto_core.data import Avatar, SpeechFeatures
 from ..ditto_core.ditto.emotion import EMOTIONS
 from ..ditto_core.engine import common_engine
-from ..ditto_core.options import MotionOptions
+from ..ditto_core.options import MotionOptions, as_fps
 from .comfy_host import ComfyHost
 from .common_inputs import blinks_input, fps_input, seed_input
 from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen

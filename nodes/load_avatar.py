@@ -5,11 +5,10 @@ from __future__ import annotations
 from comfy_api.latest import Input, io, ui
 
 from ..ditto_core.controls.control import Controls
-from ..ditto_core.data import as_fps
 from ..ditto_core.engine import Engine
 from ..ditto_core.face.preview import preview_face
 from ..ditto_core.media.collect import collect_images
-from ..ditto_core.options import AvatarOptions, FaceChoice, FaceNetworks, FaceRule
+from ..ditto_core.options import AvatarOptions, FaceChoice, FaceNetworks, FaceRule, as_fps
 from ..ditto_core.talking_head import register
 from .comfy_host import ComfyHost
 from .common_inputs import fps_input, max_size_input, source_input

@@ -7,8 +7,8 @@ from comfy_api.latest import Input, io
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.controls.curve import Clip
 from ..ditto_core.controls.plot import control_curves
-from ..ditto_core.data import as_fps
 from ..ditto_core.media.plot import plot_curves
+from ..ditto_core.options import as_fps
 from .common_inputs import diagram_inputs, fps_input
 from .inputs import audio_from
 from .outputs import image_from

@@ -16,11 +16,11 @@ from helpers.people import frames_in
 from ditto_core import cli, flag_values, flags
 from ditto_core.__main__ import main
 from ditto_core.controls.control import Controls
-from ditto_core.data import Audio, as_fps
+from ditto_core.data import Audio
 from ditto_core.demo import PORTRAIT, SPEECH
 from ditto_core.lite.engine import LiteEngine
 from ditto_core.media.sound import read_audio
-from ditto_core.options import FaceChoice
+from ditto_core.options import FaceChoice, as_fps
 from ditto_core.talking_head import TalkOptions
 
 

@@ -17,12 +17,12 @@ from benchmarks.lipsync_measure import (
     width_agreement,
 )
 from ditto_core import talk
-from ditto_core.data import as_fps
 from ditto_core.lite.coefficients import COLUMN
 from ditto_core.lite.motion import OPEN, sample
 from ditto_core.media.images import read_image
 from ditto_core.media.sound import read_audio
 from ditto_core.media.video import VideoFrames
+from ditto_core.options import as_fps
 
 ASSETS = FOLDER.parent
 FPS = 25.0
