@@ -231,6 +231,25 @@ def options_of_command(name: str, monkeypatch: pytest.MonkeyPatch, folder: Path)
     return given["options"]
 
 
+@pytest.mark.parametrize(
+    ("name", "sets"),
+    [
+        ("restore_faces", "superres"),
+        ("superres_gfpgan", "superres"),
+        ("superres_codeformer", "codeformer"),
+        ("superres_restoreformer", "superres"),
+        ("superres_both", "superres codeformer"),
+    ],
+)
+def test_the_note_says_how_files_come_into_comfyui(name: str, sets: str) -> None:
+    (note,) = [node for node in stored(name)["nodes"] if node["type"] == "MarkdownNote"]
+    text = note["widgets_values"][0]
+    assert "**Ditto Download**" in text
+    assert f"python custom_nodes/ComfyUI-Ditto/install.py {sets}" in text
+    assert "ditto download" not in text
+    assert "ditto_core download" not in text
+
+
 def test_the_document_shows_the_command_beside_the_workflow(name: str) -> None:
     command = EXAMPLES[name].command
     for files in (VIDEO, IMAGE):

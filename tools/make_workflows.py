@@ -36,10 +36,16 @@ VIDEO = "--source_video avatar.mp4 --audio speech.wav --output result.mp4"
 IMAGE = "--source_path portrait.jpg --audio_path speech.wav --output_path result.mp4"
 
 CONTROLS = "controls.json"
-SUPERRES_FILES = (
-    "Lite renders in the frame's own pixels: with it only *when* `always` changes anything. The files come "
-    "with ditto download"
-)
+
+
+def superres_files(*sets: str) -> str:
+    """When super-resolution changes anything, and how its files are got where ComfyUI is installed."""
+    named = " and then ".join(f"`{name}`" for name in sets)
+    return (
+        "Lite renders in the frame's own pixels: with it only *when* `always` changes anything. The files "
+        f"come with the node **Ditto Download**: *files* {named}, *download* switched on. Or, in ComfyUI's "
+        f"folder: `python custom_nodes/ComfyUI-Ditto/install.py {' '.join(sets)}`"
+    )
 
 
 @dataclass(frozen=True)
@@ -188,24 +194,24 @@ EXAMPLES: dict[str, Example] = {
     "superres_gfpgan": Example(
         "Super-resolution: GFPGAN",
         f"inference_video {VIDEO} --superres GFPGAN",
-        f"Restores the rendered face where the frame has more pixels for it. {SUPERRES_FILES} superres.",
+        f"Restores the rendered face where the frame has more pixels for it. {superres_files('superres')}.",
     ),
     "superres_codeformer": Example(
         "Super-resolution: CodeFormer",
         f"inference_video {VIDEO} --superres CodeFormer --superres_fidelity 0.7",
         "*fidelity* 0 paints the finest face, 1 keeps closest to the rendered one. CodeFormer's licence "
-        f"allows non-commercial use only. {SUPERRES_FILES} codeformer.",
+        f"allows non-commercial use only. {superres_files('codeformer')}.",
     ),
     "superres_restoreformer": Example(
         "Super-resolution: RestoreFormer",
         f"inference_video {VIDEO} --superres RestoreFormer",
-        f"Another face restorer. {SUPERRES_FILES} superres.",
+        f"Another face restorer. {superres_files('superres')}.",
     ),
     "superres_both": Example(
         "Super-resolution: both",
         f"inference_video {VIDEO} --superres both",
         "GFPGAN, then CodeFormer on its result. CodeFormer's licence allows non-commercial use only. "
-        f"{SUPERRES_FILES} superres codeformer.",
+        f"{superres_files('superres', 'codeformer')}.",
     ),
     "batch_videos": Example(
         "Several videos, one recording",
