@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from comfy_api.latest import io
 
+from ..ditto_core.errors import ModelError
 from ..ditto_core.models.inventory import model_subfolder
 from ..ditto_core.models.tensorrt_build import convert_folder, tell_engines
 from .comfy_host import ComfyHost
@@ -58,6 +61,14 @@ class DittoConvertTensorRT(io.ComfyNode):
         engines = model_subfolder(host.model_folders(), trt_dir)
         if build:
             convert_folder(sources, engines, host.device, host)
-        report = tell_engines(sources, engines, host.device)
+        report = tell_engines(sources, engines, host.device) if build else looked(sources, engines, host)
         host.notice(report)
         return io.NodeOutput(report, ui=host.shown_notices())
+
+
+def looked(sources: Path, engines: Path, host: ComfyHost) -> str:
+    """What there is, or why none can be: without TensorRT, a GPU or ONNX files there is that to tell."""
+    try:
+        return tell_engines(sources, engines, host.device)
+    except ModelError as error:
+        return str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import types
 from pathlib import Path
@@ -66,5 +67,20 @@ def test_no_folder_leads_out_of_the_model_folders(name: str, host: StubHost) -> 
 
 
 def test_a_missing_folder_is_named(host: StubHost) -> None:
-    with pytest.raises(Exception, match=r"There is no folder .*nothing with ONNX files"):
-        host.call("DittoConvertTensorRT", onnx_dir="nothing")
+    said = r"There is no folder .*nothing with ONNX files"
+    with pytest.raises(host.core("errors").ModelError, match=said):
+        host.call("DittoConvertTensorRT", onnx_dir="nothing", build=True)
+    (report,) = host.call("DittoConvertTensorRT", onnx_dir="nothing")
+    assert re.match(said, report)
+    assert host.shown["text"] == (report,)
+
+
+def test_to_look_is_no_error_without_tensorrt_or_gpu(
+    host: StubHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "PyTorch sees none" in host.call("DittoConvertTensorRT")[0]
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    assert "TensorRT is not installed" in host.call("DittoConvertTensorRT")[0]
+    with pytest.raises(host.core("errors").ModelError, match="TensorRT is not installed"):
+        host.call("DittoConvertTensorRT", build=True)

@@ -128,8 +128,8 @@ def import_tensorrt() -> Any:
         import tensorrt  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ModelError(
-            f"TensorRT is not installed or does not load ({error}). Install it with: pip install tensorrt, "
-            "or choose the runner pytorch or onnx."
+            f"TensorRT is not installed or does not load ({error}). Install it with: pip install tensorrt. "
+            "The runners pytorch and onnx do without."
         ) from error
     package = cast(Any, tensorrt)
     if version(package.__version__) < OLDEST:
@@ -145,7 +145,7 @@ def this_machine(device: torch.device) -> Machine:
     package = import_tensorrt()
     if not torch.cuda.is_available():
         raise ModelError(
-            "TensorRT needs an NVIDIA GPU, and PyTorch sees none. Choose the runner pytorch or onnx."
+            "TensorRT needs an NVIDIA GPU, and PyTorch sees none. The runners pytorch and onnx do without."
         )
     major, minor = torch.cuda.get_device_capability(device)
     return Machine(torch.cuda.get_device_name(device), f"{major}.{minor}", package.__version__)
