@@ -19,6 +19,7 @@ from helpers.media import (
     set_display_matrix,
     tone,
     write_clip,
+    write_jpegs,
     write_sound,
 )
 from hypothesis import given, settings
@@ -134,6 +135,19 @@ def test_a_stream_without_time_stamps(tmp_path: Path, suffix: str) -> None:
     assert numbers_of(video[:]) == list(range(60))
     assert numbers_of(video[40:50]) == list(range(40, 50))
     assert numbers_of(video[20:30]) == list(range(20, 30))
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, -90])
+def test_frames_that_carry_exif_are_read_and_turned(tmp_path: Path, degrees: int) -> None:
+    stored = np.zeros((48, 64, 3), np.uint8)
+    stored[:24, :32] = 255
+    stored[24:, :32] = 128
+    path = write_jpegs(tmp_path / "a.mov", [stored] * 3)
+    set_display_matrix(path, degrees, mirrored=False)
+    picture = VideoFrames(path, FPS)[0]
+    upright = np.rot90(stored, degrees // 90)
+    assert picture.shape == upright.shape
+    assert (picture.int() - torch.from_numpy(upright.astype(np.int32))).abs().float().mean() < 8
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, -90])
@@ -320,6 +334,24 @@ def test_a_damaged_animation_is_said(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-6000])
     with pytest.raises(MediaError, match=r"a\.webp"):
         open_source(path, FPS)
+
+
+def test_a_video_of_one_frame_is_a_picture(tmp_path: Path) -> None:
+    source = open_source(write_clip(tmp_path / "a.mp4", [0]), FPS)
+    assert source.fps is None
+    assert len(source.frames) == 1
+
+
+def test_a_heic_picture_is_refused_with_advice(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(MediaError, match="HEIC picture, which cannot be read; save it as JPEG"):
+        open_source(tmp_path / "a.jpg", FPS)
+
+
+def test_a_colon_in_a_name_makes_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clip(tmp_path / "a:b.mp4", [0, 40])
+    monkeypatch.chdir(tmp_path)
+    assert len(VideoFrames("a:b.mp4", FPS)) == 2
 
 
 def test_open_source_tells_pictures_from_videos(steady: Path, tmp_path: Path) -> None:

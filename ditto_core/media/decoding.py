@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, pairwise
 from os import PathLike
+from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
@@ -67,7 +68,7 @@ _NO_VIDEO = ("tty",)
 def open_video(path: str | PathLike[str]) -> tuple[InputContainer, VideoStream]:
     """Open the file and its first moving picture (cover art is none)."""
     try:
-        container = av.open(str(path))
+        container = av.open(str(Path(path).absolute()))  # `a:b.mp4` alone would be a protocol
     except (FFmpegError, OSError) as error:
         raise unreadable(path, error) from error
     for stream in container.streams.video:
@@ -170,7 +171,10 @@ class FrameWindow:
                 return frame
         if self._kept:
             return self._kept[0][1]
-        raise MediaError(f"No frame of {self.path} can be decoded; it is damaged. Export it again.")
+        raise MediaError(
+            f"No frame of {self.path} can be decoded: it is damaged, or no common kind of picture or video. "
+            "Export it again, as PNG, JPEG or mp4."
+        )
 
     @property
     def _newest(self) -> int:

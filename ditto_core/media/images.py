@@ -27,6 +27,8 @@ _FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "DIB", "GIF", "TIFF", "PPM", "J
 _PLAYED = ("GIF", "PNG")
 _SHOWN = ("WEBP", "AVIF")
 """What may move: played by libav, or shown by Pillow alone. What else has several pictures has pages."""
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+"""How HEIF files (ISO/IEC 23008-12) begin."""
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, KeyError, struct.error)
 """What Pillow raises for files that end early or contradict themselves."""
 
@@ -39,6 +41,7 @@ def kind_of(path: str | PathLike[str]) -> Literal["picture", "animation", "no pi
                 return "picture"
             return "animation" if image.format in _SHOWN else "no picture"
     except UnidentifiedImageError:
+        _refuse_heic(path)
         return "no picture"
     except Image.DecompressionBombError:
         return "picture"
@@ -64,6 +67,14 @@ def read_image(path: str | PathLike[str]) -> Tensor:
         raise unreadable(path, error) from error
     check_sides(pixels.shape[0], pixels.shape[1], str(path))
     return torch.from_numpy(pixels)
+
+
+def _refuse_heic(path: str | PathLike[str]) -> None:
+    """Raise for a HEIC picture: libav would play one of its tiles."""
+    with Path(path).open("rb") as file:
+        start = file.read(12)
+    if start[4:8] == b"ftyp" and start[8:] in _HEIC_BRANDS:
+        raise MediaError(f"{path} is a HEIC picture, which cannot be read; save it as JPEG or PNG.")
 
 
 def check_sides(height: int, width: int, name: str) -> None:

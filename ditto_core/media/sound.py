@@ -8,6 +8,7 @@ from fractions import Fraction
 from itertools import islice
 from numbers import Real
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import av
@@ -33,6 +34,8 @@ RATE_RANGE = (1000, 768_000)
 """Hz; rates outside are taken for mistakes."""
 
 _MOST_CHANNELS = 64
+_PLANES = 8
+"""Channels side by side from which on PyAV reads beyond the frame; interleaved ones are read rightly."""
 _CODEC_FRAME = 4096
 """Samples; an encoder pads its last frame by less than this."""
 _REORDERED = 32
@@ -47,7 +50,7 @@ def read_audio(path: str | PathLike[str]) -> Audio:
     container states them. Raises `MediaError` without a file, without sound, or when nothing can be decoded.
     """
     try:
-        with closing(av.open(str(path))) as container:
+        with closing(av.open(str(Path(path).absolute()))) as container:
             if not container.streams.audio:
                 raise MediaError(f"{path} has no sound; choose a file with a sound track.")
             samples, rate, start = _decode(container, container.streams.audio[0])
@@ -154,6 +157,9 @@ def _channels(frame: AudioFrame) -> int:
 
 
 def _frame_samples(frame: AudioFrame) -> Tensor:
+    if not frame.format.is_packed and _channels(frame) >= _PLANES:
+        packed = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate)
+        frame = packed.resample(frame)[0]
     values: Any = frame.to_ndarray()
     if frame.format.is_packed:
         values = values.reshape(-1, _channels(frame)).T

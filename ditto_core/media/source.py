@@ -27,7 +27,8 @@ _BRIGHTEST = 2.0
 def open_source(path: str | PathLike[str], fps: Fraction) -> Source:
     """Open a picture (one frame, `fps` None) or a video (read lazily, resampled to `fps`).
 
-    The file's content decides which, not its name; an animated picture is a video. Raises `MediaError` when
+    The file's content decides which, not its name; an animated picture is a video, a video of one frame a
+    picture. Raises `MediaError` when
     it is neither or cannot be read.
     """
     name = Path(path).name
@@ -36,7 +37,10 @@ def open_source(path: str | PathLike[str], fps: Fraction) -> Source:
         return Source(TensorSequence(read_image(path)[None]), None, name)
     if kind == "animation":
         return Source(AnimatedPicture(path, fps), fps, name)
-    return Source(VideoFrames(path, fps), fps, name)
+    video = VideoFrames(path, fps)
+    if len(video.timeline.times) == 1:
+        return Source(first_frames(video, 1), None, name)
+    return Source(video, fps, name)
 
 
 def as_source(pixels: NDArray[Any] | Tensor, fps: Fraction | None = None, name: str = "source") -> Source:

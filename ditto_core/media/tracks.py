@@ -18,11 +18,11 @@ from torch import Tensor
 
 from ..audio.resample import mono, resample
 from ..data import Audio
-from ..errors import InputError
 from .encoders import Container, VideoOptions, find_encoder, speed_options
 
 _BT709 = 1
 _LIMITED_RANGE = 1
+_OPUS_BITRATE = 256_000  # bits per second that a channel has at most
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
 
 
@@ -33,9 +33,6 @@ class PictureTrack:
         self, output: OutputContainer, height: int, width: int, fps: Fraction, options: VideoOptions
     ) -> None:
         encoder = find_encoder(options.codec)
-        offered = [each.name for each in encoder.video_formats or [] if each.name.startswith("yuv4")]
-        if options.pixel_format not in offered:
-            raise InputError(f"{options.codec} has no {options.pixel_format}; choose {', '.join(offered)}.")
         speed = speed_options(encoder.name, options.crf, options.preset)
         stream: Any = output.add_stream(encoder.name, rate=fps, options=speed)
         self.output = output
@@ -97,7 +94,8 @@ class SoundTrack:
         self.waiting = torch.empty(channels, 0)
         self.ended = False
         stream: Any = output.add_stream(encoder.name, rate=self.rate, layout=self.layout)
-        stream.bit_rate = options.audio_bitrate
+        highest = _OPUS_BITRATE * channels if codec == "opus" else options.audio_bitrate
+        stream.bit_rate = min(options.audio_bitrate, highest)
         self.output = output
         self.stream: AudioStream = stream
         self.resampler = av.AudioResampler(_sample_format(encoder), self.layout, self.rate)
@@ -115,7 +113,8 @@ class SoundTrack:
         piece, self.waiting = self.waiting[:, :count], self.waiting[:, count:]
         if piece.shape[1] == 0:
             return
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(piece.numpy()), "fltp", self.layout)
+        interleaved = piece.T.reshape(1, -1).numpy()  # PyAV refuses eight channels side by side
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(interleaved), "flt", self.layout)
         frame.sample_rate = self.rate
         frame.pts = self.written
         frame.time_base = Fraction(1, self.rate)

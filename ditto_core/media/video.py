@@ -95,15 +95,25 @@ def _square_pixel_size(frame: VideoFrame, pixel_aspect: Fraction | None) -> tupl
     return round(frame.width * max(aspect, 1)), round(frame.height / min(aspect, 1))
 
 
+def _display_matrix(frame: VideoFrame) -> tuple[float, float, float, float]:
+    """a, b, c, d of the frame's display matrix, whatever their scale."""
+    try:
+        matrix = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # beside it lies a kind that this PyAV does not know, such as EXIF; the angle is told
+        angle = math.radians(frame.rotation)  # counterclockwise
+        return math.cos(angle), -math.sin(angle), math.sin(angle), math.cos(angle)
+    if matrix is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(bytes(matrix), "<i4")[:5].tolist()
+    return a, b, c, d
+
+
 def _upright(frame: VideoFrame) -> Callable[[Pixels], Pixels]:
     """What the file's display matrix does to a picture, to the nearest quarter turn.
 
     The matrix (ISO/IEC 14496-12, 8.3.2) maps a stored pixel (x, y) to (a x + c y, b x + d y).
     """
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    if matrix is None:
-        return lambda picture: picture
-    a, b, _, c, d = np.frombuffer(bytes(matrix), "<i4")[:5].tolist()
+    a, b, c, d = _display_matrix(frame)
     swaps = abs(b) + abs(c) > abs(a) + abs(d)
     flip_x, flip_y = (c < 0, b < 0) if swaps else (a < 0, d < 0)
 

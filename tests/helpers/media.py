@@ -11,6 +11,7 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from av.packet import Packet
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -88,6 +89,29 @@ def write_clip(
         if track is not None and sound is not None:
             encode_sound(output, track, (sound * 32768).astype(np.int16), "s16", sound_starts)
     return path
+
+
+def write_jpegs(path: Path, pictures: list[NDArray[np.uint8]]) -> Path:
+    """A Motion JPEG video at 25 fps whose frames carry EXIF, as cameras write them."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=25)
+        stream.height, stream.width = pictures[0].shape[:2]
+        stream.pix_fmt = "yuvj420p"
+        for number, picture in enumerate(pictures):
+            packet = Packet(_jpeg_with_exif(picture))
+            packet.stream, packet.time_base = stream, Fraction(1, 25)
+            packet.pts = packet.dts = number
+            packet.is_keyframe = True
+            container.mux(packet)
+    return path
+
+
+def _jpeg_with_exif(picture: NDArray[np.uint8]) -> bytes:
+    exif = Image.Exif()
+    exif[0x010F] = "A camera"
+    stored = io.BytesIO()
+    Image.fromarray(picture).save(stored, "JPEG", quality=95, exif=exif)
+    return stored.getvalue()
 
 
 def write_sound(
