@@ -32,7 +32,7 @@ from .host import Host
 from .media.encoders import VideoOptions
 from .media.sound import as_audio, read_audio
 from .media.source import as_source, open_source
-from .media.writer import container_for, write_video
+from .media.writer import check_target, write_video
 from .options import AUTO, AvatarOptions, BlendOptions, MotionOptions, StitchOptions, as_fps
 
 PathOrPixels = str | PathLike[str] | NDArray[np.uint8] | Tensor
@@ -138,7 +138,7 @@ def talk(
     """
     host = host or Host()
     options = _with_overrides(options or TalkOptions(), fps, seed, max_size)
-    container_for(Path(output), options.video)  # refused before the work, not after it
+    check_target(Path(output), options.video)  # refused before the work, not after it
     check_output(Path(output), source, audio)
     rate = options.motion.fps
     opened = open_source(source, rate) if isinstance(source, (str, PathLike)) else as_source(source, rate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -12,9 +13,11 @@ from pathlib import Path
 def unfinished(path: Path) -> Generator[Path]:
     """A hidden empty file beside `path` to write to; it moves there when the block succeeds, else it goes.
 
-    Raises the `OSError` that keeps it from being written, before the work where that is known.
+    Where `path` is a link, the file it points to is replaced. Raises the `OSError` that keeps it from being
+    written, before the work where that is known.
     """
-    hidden = path.with_name(f".ditto-{uuid.uuid4().hex[:12]}.part{path.suffix}")
+    path = Path(os.path.realpath(path))
+    hidden = path.with_name(_hidden_name() + path.suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         hidden.touch(exist_ok=False)
@@ -23,3 +26,15 @@ def unfinished(path: Path) -> Generator[Path]:
     finally:
         with suppress(OSError):  # it is not there, or its folder is a file
             hidden.unlink()
+
+
+def probe(path: Path) -> None:
+    """Raise the `OSError` that keeps files from being written there; nothing is left, no folder is made."""
+    folder = next(each for each in Path(os.path.realpath(path)).parents if each.exists())
+    hidden = folder / _hidden_name()
+    hidden.touch(exist_ok=False)
+    hidden.unlink()
+
+
+def _hidden_name() -> str:
+    return f".ditto-{uuid.uuid4().hex[:12]}.part"

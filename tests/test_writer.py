@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import subprocess
@@ -22,7 +23,7 @@ from ditto_core.host import Host
 from ditto_core.media.encoders import VideoOptions
 from ditto_core.media.sound import read_audio
 from ditto_core.media.video import VideoFrames
-from ditto_core.media.writer import write_video
+from ditto_core.media.writer import check_target, write_video
 from ditto_core.sequences import ComputedSequence, TensorSequence
 
 FPS = Fraction(25)
@@ -159,10 +160,41 @@ def test_odd_sides(tmp_path: Path, pixel_format: str, wanted: tuple[int, int]) -
     assert VideoFrames(path, FPS).shape == (*wanted, 3)
 
 
-@pytest.mark.parametrize(("channels", "kept"), [(1, 1), (2, 2), (5, 1), (6, 6)])
+@pytest.mark.parametrize(("channels", "kept"), [(1, 1), (2, 2), (5, 1), (6, 6), (8, 8)])
 def test_many_channels(tmp_path: Path, channels: int, kept: int) -> None:
     audio = Audio(torch.from_numpy(tone(1, 48000)).expand(channels, -1), 48000)
     assert len(read_audio(write_video(clip(audio=audio), tmp_path / "a.mp4", QUICK)).samples) == kept
+
+
+def test_channels_keep_their_order(tmp_path: Path) -> None:
+    levels = torch.linspace(0.1, 0.8, 8)[:, None]
+    audio = Audio(torch.from_numpy(tone(1, 48000, hertz=60, level=1.0)) * levels, 48000)
+    heard = read_audio(write_video(clip(audio=audio), tmp_path / "a.mkv", QUICK)).samples
+    loudness = heard[:, 10_000:30_000].square().mean(1).sqrt()
+    assert (loudness.diff() > 0).all(), loudness
+
+
+def test_opus_gets_no_more_bits_than_it_takes(tmp_path: Path) -> None:
+    audio = Audio(torch.from_numpy(tone(1, 48000))[None], 48000)
+    options = VideoOptions(codec="vp9", audio_bitrate=512_000)
+    assert len(read_audio(write_video(clip(audio=audio), tmp_path / "a.webm", options)).samples) == 1
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    link, target = tmp_path / "link.mp4", tmp_path / "other" / "a.mp4"
+    link.symlink_to(target)
+    write_video(clip(), link, QUICK)
+    assert link.is_symlink()
+    assert len(VideoFrames(target, FPS)) == 25
+    assert names(target.parent) == ["a.mp4"]
+
+
+def test_what_rendering_raises_is_not_taken_for_a_full_disk(tmp_path: Path) -> None:
+    error = OSError(errno.ENOSPC, "elsewhere")
+    with pytest.raises(OSError, match="elsewhere") as raised:
+        write_video(failing(error), tmp_path / "a.mp4", QUICK)
+    assert raised.value is error
+    assert names(tmp_path) == []
 
 
 def test_existing_file_is_replaced_and_folders_are_made(tmp_path: Path) -> None:
@@ -254,6 +286,22 @@ def test_places_that_cannot_be_written(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file", "taken.mp4"]
 
 
+def test_targets_are_checked_without_leaving_anything(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "taken.mp4").mkdir()
+    check_target(tmp_path / "new" / "folder" / "a.mp4", QUICK)
+    for name, message in (
+        ("file/a.mp4", "a part of its folder is a file"),
+        (f"{'a' * 300}.mp4", "cannot be written"),
+        ("taken.mp4", "is a folder"),
+    ):
+        with pytest.raises(MediaError, match=message):
+            check_target(tmp_path / name, QUICK)
+    with pytest.raises(InputError, match="has no foo"):
+        check_target(tmp_path / "a.mp4", VideoOptions(pixel_format="foo"))
+    assert names(tmp_path) == ["file", "taken.mp4"]
+
+
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="has no folder that nobody may write to")
 def test_a_folder_nobody_may_write_to_is_said_before_the_work() -> None:
     with pytest.raises(MediaError, match="cannot be written"):
@@ -274,7 +322,7 @@ from pathlib import Path
 from ditto_core.data import Audio, Frames
 from ditto_core.errors import MediaError
 from ditto_core.media.encoders import VideoOptions
-from ditto_core.media.writer import write_video
+from ditto_core.media.writer import check_target, write_video
 from ditto_core.sequences import TensorSequence
 folder = Path(sys.argv[1])
 noise = TensorSequence(torch.randint(0, 256, (30, 64, 64, 3), dtype=torch.uint8))
@@ -303,7 +351,7 @@ from fractions import Fraction
 from pathlib import Path
 from ditto_core.data import Audio, Frames
 from ditto_core.errors import MediaError
-from ditto_core.media.writer import write_video
+from ditto_core.media.writer import check_target, write_video
 from ditto_core.sequences import TensorSequence
 folder = Path(sys.argv[1])
 noise = TensorSequence(torch.randint(0, 256, (30, 256, 256, 3), dtype=torch.uint8))

@@ -83,6 +83,14 @@ def find_encoder(codec: str) -> av.Codec:
     raise InputError(f"This PyAV cannot encode {codec}; choose another codec or install PyAV from PyPI.")
 
 
+def check_pixel_format(options: VideoOptions) -> None:
+    """Raise `InputError` when the encoder lacks the pixel format."""
+    formats = find_encoder(options.codec).video_formats or []
+    offered = [each.name for each in formats if each.name.startswith("yuv4")]
+    if options.pixel_format not in offered:
+        raise InputError(f"{options.codec} has no {options.pixel_format}; choose {', '.join(offered)}.")
+
+
 def speed_options(encoder: str, crf: int, preset: str) -> dict[str, str]:
     """The encoder's own options for a constant quality and a speed."""
     speed = len(PRESETS) - 1 - PRESETS.index(preset)

@@ -11,14 +11,15 @@ from os import PathLike
 from pathlib import Path
 
 import av
+from av.container import OutputContainer
 from av.error import FFmpegError
 from torch import Tensor
 
 from ..data import Frames
 from ..errors import InputError, MediaError
 from ..host import Host
-from ..unfinished import unfinished
-from .encoders import CONTAINERS, Container, VideoOptions
+from ..unfinished import probe, unfinished
+from .encoders import CONTAINERS, Container, VideoOptions, check_pixel_format
 from .tracks import PictureTrack, SoundTrack, as_laid_out
 
 
@@ -66,27 +67,45 @@ def video_file(
     is said at `write_video`.
     """
     container = container_for(path, options)
-    with _explained(path), unfinished(path) as hidden:
+    raised: BaseException | None = None
+    try:
         _check_name(path)
-        output = av.open(str(hidden), "w", format=container.format, options=_muxer_options(container))
-        try:
+        with unfinished(path) as hidden, _encoding(hidden, container) as output:
             pictures = PictureTrack(output, height, width, fps, options)
-            file = VideoFile(pictures, SoundTrack(output, *sound, container, options) if sound else None)
-            yield file
+            track = SoundTrack(output, *sound, container, options) if sound else None
+            file = VideoFile(path, pictures, track)
+            try:
+                yield file
+            except BaseException as error:
+                raised = error
+                raise
             file.finish()
-        except BaseException:
-            # Closing completes the file and may fail as well; it is thrown away, so the first error counts.
-            with suppress(FFmpegError, OSError, ValueError):
-                output.close()
+            output.close()
+            _check_complete(hidden, file.frames)
+    except (FFmpegError, OSError) as error:
+        if error is raised:  # by what renders the frames: it says nothing of this file
             raise
-        output.close()
-        _check_complete(hidden, file.frames)
+        raise _cannot_write(path, error) from error
+
+
+@contextmanager
+def _encoding(hidden: Path, container: Container) -> Generator[OutputContainer]:
+    """The file, opened to write to, and closed in the end."""
+    output = av.open(str(hidden), "w", format=container.format, options=_muxer_options(container))
+    try:
+        yield output
+    except BaseException:
+        # Closing completes the file and may fail as well; it is thrown away, so the first error counts.
+        with suppress(FFmpegError, OSError, ValueError):
+            output.close()
+        raise
 
 
 class VideoFile:
     """Pictures and the sound that goes with them, on their way into a file."""
 
-    def __init__(self, pictures: PictureTrack, sound: SoundTrack | None) -> None:
+    def __init__(self, path: Path, pictures: PictureTrack, sound: SoundTrack | None) -> None:
+        self._path = path
         self._pictures = pictures
         self._sound = sound
 
@@ -98,7 +117,8 @@ class VideoFile:
     def add_sound(self, samples: Tensor) -> None:
         """Take the sound (channels, T) that follows; all at once where its rate is one the codec lacks."""
         if self._sound:
-            self._sound.add(samples)
+            with _explained(self._path):
+                self._sound.add(samples)
 
     def end_sound(self) -> None:
         """No more sound comes; silence follows."""
@@ -107,10 +127,11 @@ class VideoFile:
 
     def write(self, batch: Tensor) -> None:
         """Encode pictures, RGB uint8 (n, H, W, 3), and the sound up to their end."""
-        self._pictures.write(batch)
-        # Side by side: the container holds back what is ahead of the other track.
-        if self._sound:
-            self._sound.write_until(self.frames * self._pictures.time_base)
+        with _explained(self._path):
+            self._pictures.write(batch)
+            # Side by side: the container holds back what is ahead of the other track.
+            if self._sound:
+                self._sound.write_until(self.frames * self._pictures.time_base)
 
     def finish(self) -> None:
         self.end_sound()
@@ -134,7 +155,16 @@ def container_for(path: Path, options: VideoOptions) -> Container:
             f"{path.suffix} files hold {' or '.join(container.audio)} sound, not {options.audio_codec}; "
             "choose another audio codec or file type."
         )
+    check_pixel_format(options)
     return container
+
+
+def check_target(path: Path, options: VideoOptions) -> None:
+    """Raise now what would keep a video from being written there: an `InputError` or a `MediaError`."""
+    container_for(path, options)
+    with _explained(path):
+        _check_name(path)
+        probe(path)
 
 
 def _check_name(path: Path) -> None:
