@@ -1,6 +1,8 @@
-"""The errors of the pack: each says what happened and what the user can do. And the commonest check."""
+"""The errors of the pack: each says what happened and what the user can do. And the commonest checks."""
 
 from __future__ import annotations
+
+from numbers import Integral, Real
 
 DONE, INTERNAL_ERROR, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 """What the command line exits with."""
@@ -39,6 +41,14 @@ class Interrupted(DittoError):
 
 
 def check_range(name: str, value: float, low: float, high: float) -> None:
-    """Raise an `InputError` unless low <= value <= high."""
+    """Raise an `InputError` unless value is a number and low <= value <= high."""
+    if not isinstance(value, Real):
+        raise InputError(f"{name} is {value!r}; it must be a number.")
     if not low <= value <= high:
         raise InputError(f"{name} is {value}; it must be between {low} and {high}.")
+
+
+def check_whole(name: str, value: object) -> None:
+    """Raise an `InputError` unless value is a whole number."""
+    if not isinstance(value, Integral):
+        raise InputError(f"{name} is {value!r}; it must be a whole number.")

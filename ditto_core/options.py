@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, Literal, SupportsIndex, TypeAlias, get_args
@@ -15,7 +15,7 @@ from typing import Any, Literal, SupportsIndex, TypeAlias, get_args
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .errors import InputError, check_range
+from .errors import InputError, check_range, check_whole
 
 FaceRule = Literal["largest", "from left", "nearest"]
 FaceNetworks = Literal["auto", "official", "built-in"]
@@ -27,6 +27,7 @@ CustomFormula = Literal["opacity", "published"]
 BLEND_MODES: tuple[BlendMode, ...] = get_args(BlendMode)
 LARGEST_SEED = 2**64 - 1
 LARGEST_BLINK_RATE = 120
+MOTION_PARTS = ("scale", "pitch", "yaw", "roll", "t", "exp")
 
 AUTO = "auto"
 """Of engines, runners, precisions and devices: what suits best."""
@@ -55,6 +56,7 @@ class FaceChoice:
 
     def __post_init__(self) -> None:
         _check_choice("face rule", self.rule, get_args(FaceRule))
+        check_whole("The face's index", self.index)
         if not all(0 <= fraction <= 1 for fraction in self.point):
             raise InputError(f"The point {self.point} is outside the picture; both fractions must be 0 to 1.")
 
@@ -85,6 +87,10 @@ class AvatarOptions:
     face_networks: FaceNetworks = "auto"
 
     def __post_init__(self) -> None:
+        for name in ("max_size", "template_n_frames", "smo_k_s", "motion_frames"):
+            check_whole(name, getattr(self, name))
+        _check_kind("face", self.face, FaceChoice)
+        _check_switch("crop_do_rotate", self.crop_do_rotate)
         if self.smo_k_s < 1:
             raise InputError(f"smo_k_s is {self.smo_k_s}; it must be at least 1 (no smoothing).")
         if self.motion_frames < -1 or self.motion_frames == 0:
@@ -131,12 +137,19 @@ class MotionOptions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "seed", _seed(self.seed))  # a plain int is what chance takes
+        object.__setattr__(self, "fps", as_fps(self.fps))
+        for name in ("sampling_timesteps", "overlap_v2", "smo_k_d"):
+            check_whole(name, getattr(self, name))
+        for name in ("blinks", "eye_f0_mode", "reference_character"):
+            _check_switch(name, getattr(self, name))
         for seconds in self.blink_times or ():
             if not 0 <= seconds < math.inf:
                 raise InputError(f"A blink is to begin at {seconds} seconds; it must be 0 or later.")
         if self.blink_rate is not None:
             check_range("The blink rate", self.blink_rate, 0, LARGEST_BLINK_RATE)
         check_range("sampling_timesteps", self.sampling_timesteps, 1, 1000)
+        check_range("overlap_v2", self.overlap_v2, 0, 79)
+        check_range("smo_k_d", self.smo_k_d, 1, 79)
 
 
 @dataclass(frozen=True)
@@ -174,6 +187,18 @@ class StitchOptions:
     def __post_init__(self) -> None:
         check_range("mouth_amount", self.mouth_amount, 0, 2)
         check_range("head_amount", self.head_amount, 0, 2)
+        for name in ("fade_in", "fade_out"):
+            check_whole(name, getattr(self, name))
+            check_range(name, getattr(self, name), -1, 10_000)
+        for name in ("relative_d", "flag_stitching"):
+            _check_switch(name, getattr(self, name))
+        if self.drive_eye is not None:
+            _check_switch("drive_eye", self.drive_eye)
+        if self.fade_type is not None:
+            _check_choice("fade_type", self.fade_type, get_args(FadeTarget))
+        _check_parts("use_d_keys", self.use_d_keys, MOTION_PARTS)
+        _check_parts("fade_out_keys", self.fade_out_keys, (*MOTION_PARTS, "kp"))  # kp never fades
+        _check_kind("ctrl_info", self.ctrl_info, (Mapping, Sequence))
         _check_choice("vad_on", self.vad_on, get_args(VadOn))
         _check_choice("amplitude_of", self.amplitude_of, get_args(AmplitudeOf))
 
@@ -221,7 +246,27 @@ def as_fps(value: float | str | Fraction) -> Fraction:
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
-        raise InputError(f"There is no {name} {value!r}; use one of {', '.join(choices)}.")
+        listed = ", ".join(choice or "''" for choice in choices)
+        raise InputError(f"There is no {name} {value!r}; use one of {listed}.")
+
+
+def _check_switch(name: str, value: object) -> None:
+    if value not in (True, False):
+        raise InputError(f"{name} is {value!r}; it must be True or False.")
+
+
+def _check_kind(name: str, value: object, kind: type | tuple[type, ...]) -> None:
+    if not isinstance(value, kind):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        raise InputError(f"{name} is {value!r}; it must be a {' or a '.join(k.__name__ for k in kinds)}.")
+
+
+def _check_parts(name: str, parts: Iterable[str] | None, known: Sequence[str]) -> None:
+    for part in [parts] if isinstance(parts, str) else parts or ():
+        if part not in known:
+            raise InputError(f"{name} names {part!r}, which there is not; use {', '.join(known)}.")
+    if isinstance(parts, str):
+        raise InputError(f"{name} is {parts!r}; it must be a list.")
 
 
 def _seed(value: SupportsIndex) -> int:

@@ -298,10 +298,8 @@ def test_unusable_speech_is_refused_and_the_stream_goes_on(
     ("given", "words"),
     [
         ({"motion": replace(QUICK, fps=Fraction(30))}, "25 frames a second; fps is 30"),
-        ({"motion": replace(QUICK, overlap_v2=80)}, "overlap_v2 is 80"),
         ({"stitch": StitchOptions(fade_out=5)}, "fade_out needs to know"),
         ({"stitch": StitchOptions(ctrl_info={3: {"tilt": 1}})}, "ctrl_info of frame 3 sets 'tilt'"),
-        ({"stitch": StitchOptions(use_d_keys=("nose",))}, "use_d_keys names 'nose'"),
         ({"length": 0}, "length is 0"),
         ({"room": 0}, "room is 0"),
     ],
