@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from ..ditto_core.ditto.config import data_files
 from ..ditto_core.engine import Engine
 from ..ditto_core.engines import with_data
+from ..ditto_core.errors import InputError
 from .comfy_host import ComfyHost, ModelFolders
 from .common_inputs import engine_output
 from .inputs import chosen
@@ -48,8 +49,14 @@ class DittoReplaceData(io.ComfyNode):
 
     @classmethod
     def execute(cls, engine: Engine, file: str) -> io.NodeOutput:
-        if file == NO_FILE:
-            return io.NodeOutput(engine)
         host = ComfyHost()
-        path = chosen("file", file, data_files(host.model_folders()))
+        files = data_files(host.model_folders())
+        if file != NO_FILE and not files:
+            raise InputError(
+                f"file is {file!r}; no data file lies in models/ditto/ditto_cfg: put it there, or choose "
+                f"{NO_FILE}."
+            )
+        path = chosen("file", file, {NO_FILE: None, **files})
+        if path is None:
+            return io.NodeOutput(engine)
         return io.NodeOutput(with_data(engine, path, host), ui=host.shown_notices())

@@ -182,6 +182,12 @@ class TestEmotion:
         with pytest.raises(InputError, match="joy"):
             Emotion(("joy",))
 
+    @pytest.mark.parametrize("end", [Moment(2), Moment(1)])
+    def test_an_end_that_does_not_come_after_the_start_is_refused(self, end: Moment) -> None:
+        with pytest.raises(InputError, match=f"ends at {end.value} frames and starts at 2 frames"):
+            Emotion(("happy",), Moment(2), end)
+        Emotion(("happy",), Moment(2), Moment(1, in_seconds=True))  # which comes first the rate decides
+
 
 class TestStitching:
     def test_curves_become_one_entry_a_frame(self) -> None:

@@ -70,7 +70,14 @@ class TestData:
 
     def test_a_file_that_is_not_there_any_more_is_refused(self, host: StubHost) -> None:
         (lite,) = host.call("DittoLoadEngine", engine="lite")
-        with pytest.raises(host.core("errors").InputError, match="choose one of"):
+        said = "'gone.json'; no data file lies in models/ditto/ditto_cfg.*choose none"
+        with pytest.raises(host.core("errors").InputError, match=said):
+            host.call("DittoReplaceData", engine=lite, file="gone.json")
+
+    def test_a_file_that_is_not_among_those_there_is_refused(self, host: StubHost, ditto: Path) -> None:
+        (ditto / "ditto_cfg" / "mine.json").write_text("{}")
+        (lite,) = host.call("DittoLoadEngine", engine="lite")
+        with pytest.raises(host.core("errors").InputError, match=r"choose one of none, .*mine\.json"):
             host.call("DittoReplaceData", engine=lite, file="gone.json")
 
 
@@ -145,6 +152,7 @@ class TestControls:
                 "gives no numbers",
             ),
             ("DittoEmotion", {"emotion": "joy"}, "no emotion 'joy'"),
+            ("DittoEmotion", {"start": 3.0, "end": 2.0}, "ends at 2 s and starts at 3 s"),
             ("DittoEmotionSchedule", {"schedule": "0: joy"}, "no emotion 'joy'"),
             ("DittoEmotionSchedule", {"schedule": " "}, "empty"),
             ("DittoBlinks", {"gaps": "often"}, "whole numbers"),

@@ -75,9 +75,7 @@ def test_a_missing_folder_is_named(host: StubHost) -> None:
     assert host.shown["text"] == (report,)
 
 
-def test_to_look_is_no_error_without_tensorrt_or_gpu(
-    host: StubHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_to_look_is_no_error_without_tensorrt_or_gpu(host: StubHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert "PyTorch sees none" in host.call("DittoConvertTensorRT")[0]
     monkeypatch.setitem(sys.modules, "tensorrt", None)

@@ -43,6 +43,12 @@ class Emotion(Control):
 
     def __post_init__(self) -> None:
         emotion_vector(self.labels)  # names that do not exist are refused where they are written
+        if self.end and self.end.in_seconds == self.start.in_seconds and self.end.value <= self.start.value:
+            unit = "s" if self.end.in_seconds else "frames"
+            raise InputError(
+                f"An emotion ends at {self.end.value:g} {unit} and starts at {self.start.value:g} {unit}; "
+                "its end must come after its start."
+            )
 
     def motion(self, options: MotionOptions, clip: Clip) -> MotionOptions:
         shown = emotion_vector(self.labels)
