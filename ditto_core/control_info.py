@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -49,6 +49,7 @@ def frame_values(
 
     A frame without the key takes it from `overall`, otherwise `default`; frames beyond the clip are ignored.
     """
+    check_keys(overall or {}, "overall_ctrl_info")
     others = (overall or {}).get(key, default)
     values = torch.full((count,), finite_number(others, f"{key} in overall_ctrl_info"))
     for frame, entry in frame_entries(info):
@@ -69,9 +70,13 @@ def finite_number(value: Any, where: str) -> float:
 
 
 def _numbered(info: ControlInfo) -> Iterator[tuple[int, FrameControl]]:
-    if not isinstance(info, Mapping):
+    if isinstance(info, Sequence):
         yield from enumerate(info)
         return
+    if not isinstance(info, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]  it may be JSON
+        raise InputError(
+            f"ctrl_info is {info!r}; it must say what changes, such as {{25: {{'delta_yaw': 5}}}}."
+        )
     for key, entry in info.items():
         try:
             # JSON has no whole numbers as keys, only text.

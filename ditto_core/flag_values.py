@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
 from .blend.superres_plan import Method
-from .controls.text import parse_emotions
+from .controls.parts import SingleFrames
+from .controls.text import parse_emotions, parse_frames
 from .errors import InputError
-from .options import EmotionChoice, FaceChoice, FadeTarget
+from .options import ControlInfo, EmotionChoice, FaceChoice, FadeTarget
 
 Value = TypeVar("Value")
 
@@ -87,14 +87,14 @@ def frame_numbers(text: str) -> int | list[int]:
     return numbers[0] if len(numbers) == 1 else numbers
 
 
-def json_file(text: str) -> Any:
-    """The content of a JSON file."""
+def frames_file(text: str) -> ControlInfo:
+    """Controls of single frames in a JSON file."""
     try:
-        return json.loads(Path(text).read_text(encoding="utf-8"))
+        return SingleFrames(parse_frames(Path(text).read_text(encoding="utf-8"))).info
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{text} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text} is no JSON: {error}") from error
+    except (InputError, UnicodeDecodeError) as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from error
 
 
 def face(text: str) -> FaceChoice:

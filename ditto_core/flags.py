@@ -32,7 +32,7 @@ from .flag_values import (
     face,
     fade_type,
     frame_numbers,
-    json_file,
+    frames_file,
     number,
     one_of,
     or_auto,
@@ -106,7 +106,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
         Flag("stitch", "fade_out", int, "N", "frames in which motion ends, -1 for none"),
         Flag("motion", "blink_rate", or_auto(number(float, 0, LARGEST_BLINK_RATE)), "X", "blinks a minute"),
         Flag("motion", "blink_times", or_auto(said(parse_seconds)), "X,...", "seconds at which blinks begin"),
-        Flag("stitch", "ctrl_info", json_file, "FILE", "controls of single frames, as JSON"),
+        Flag("stitch", "ctrl_info", frames_file, "FILE", "controls of single frames, as JSON"),
         Flag(
             "stitch",
             "overall_ctrl_info",
@@ -211,6 +211,7 @@ FLAGS: dict[str, tuple[Flag, ...]] = {
 _CURVE = said(Curve.parse)
 _HEAD = ("pitch", "yaw", "roll", "pitch_amount", "yaw_amount", "roll_amount")
 _GAZE = ("gaze_x", "gaze_y")
+_LITE_TURNS = "; Lite turns pictures only, 5 degrees either way"
 
 CONTROLS: dict[str, tuple[Parser, str, str]] = {
     "emotion_schedule": (said(parse_emotion_schedule), "TEXT", "emotions in turn: '0: neutral, 3s: happy'"),
@@ -220,7 +221,7 @@ CONTROLS: dict[str, tuple[Parser, str, str]] = {
         f"seconds in which one of them replaces the other ({EMOTION_FADE})",
     ),
     "gate": (_CURVE, "CURVE", "how much the lips follow the speech, 0..1"),
-    **{name: (_CURVE, "CURVE", f"degrees added to the head's {name}") for name in _HEAD[:3]},
+    **{name: (_CURVE, "CURVE", f"degrees added to the head's {name}{_LITE_TURNS}") for name in _HEAD[:3]},
     **{name: (_CURVE, "CURVE", f"factor of the head's {name.partition('_')[0]}") for name in _HEAD[3:]},
     "gaze_x": (_CURVE, "CURVE", "gaze to the picture's right, -30..30"),
     "gaze_y": (_CURVE, "CURVE", "gaze up, -30..30"),

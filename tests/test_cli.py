@@ -272,6 +272,7 @@ def test_a_sound_that_cannot_be_used_is_refused(
         (["--use_d_keys", "exp:much"], "is no number"),
         (["--overall_ctrl_info", "delta_pitch"], "gives no numbers"),
         (["--ctrl_info", "missing.json"], "missing.json"),
+        (["--overall_ctrl_info", "delta_yam:5"], "'delta_yam'"),
         (["--yaw", "0: far"], "is no value"),
         (["--emotion_schedule", "0: glad"], "no emotion"),
     ],
@@ -287,6 +288,25 @@ def test_impossible_values_are_refused(
     assert talk(portrait, speech, folder / "out.mp4", "-q", *arguments) == 2
     assert word in refusal(capfd)
     assert contents(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"5", "a single int"),
+        (b"null", "a single NoneType"),
+        (b'{"-1": {"delta_yaw": 5}}', "a frame before 0"),
+        (b'{"3": ', "no JSON"),
+        (b"\xff", "controls.json"),
+    ],
+)
+def test_controls_that_are_none_are_refused(
+    content: bytes, word: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    controls = tmp_path / "controls.json"
+    controls.write_bytes(content)
+    assert talk(Path("a.png"), Path("b.wav"), Path("c.mp4"), "--ctrl_info", str(controls)) == 2
+    assert word in refusal(capfd)
 
 
 @pytest.mark.parametrize(
