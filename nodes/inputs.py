@@ -29,12 +29,19 @@ AS_CONFIGURED = "as configured"
 def source_from(images_or_video: Any, fps: Fraction) -> Source:
     """One image is a picture, several are a video at `fps`; a VIDEO is resampled to `fps`."""
     if isinstance(images_or_video, torch.Tensor):
-        return as_source(images_or_video, fps)
+        return as_source(filled(images_or_video), fps)
     path = _whole_file(images_or_video)
     if path is not None:
         return open_source(path, fps)
     components = images_or_video.get_components()
     return retimed(as_source(components.images, Fraction(components.frame_rate)), fps)
+
+
+def filled(images: torch.Tensor) -> torch.Tensor:
+    """An IMAGE that holds at least one picture."""
+    if len(images) == 0:
+        raise InputError("This IMAGE batch is empty; connect one with at least one picture.")
+    return images
 
 
 def frames_from(frames: Frames | torch.Tensor) -> Frames:

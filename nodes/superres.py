@@ -14,7 +14,7 @@ from ..ditto_core.blend.superres_plan import Method, SuperResOptions, When
 from ..ditto_core.data import Frames
 from ..ditto_core.models.execution import PrecisionChoice
 from .comfy_host import ComfyHost, ModelFolders
-from .inputs import chosen, named
+from .inputs import chosen, filled, named
 from .sockets import FramesOrImages, FramesSocket, SuperResSocket
 
 METHODS = named(Method)
@@ -148,8 +148,8 @@ class DittoSuperRes(io.ComfyNode):
             steadiness=steadiness,
             precision=chosen("precision", precision, PRECISIONS),
         )
-        work = enhance if isinstance(frames, Frames) else enhance_images
-        result, report = work(frames, lambda: open_restorers(options, host, model), options, host)
+        work, given = (enhance, frames) if isinstance(frames, Frames) else (enhance_images, filled(frames))
+        result, report = work(given, lambda: open_restorers(options, host, model), options, host)
         host.notice(report)
         return io.NodeOutput(result, report, ui=host.shown_notices())
 
