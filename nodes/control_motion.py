@@ -20,6 +20,7 @@ FADING: dict[str, tuple[str, ...] | None] = {
     "head": ("pitch", "yaw", "roll", "t"),
     "expression and head": ("exp", "pitch", "yaw", "roll", "t"),
 }
+FACTOR = "Factor of {}, the source's own included; with Lite of the drawn motion alone. Blank: 1."
 EXAMPLE_FRAMES = '{\n  "0": {"fade_alpha": 0.0},\n  "25": {"fade_alpha": 1.0, "delta_yaw": 5}\n}'
 
 
@@ -32,8 +33,8 @@ class DittoHeadPose(io.ComfyNode):
             node_id="DittoHeadPose",
             display_name="Ditto Head Pose",
             category="Ditto/Controls",
-            description="Turns the head by degrees, constant or over time, and scales its angles. Lite "
-            "honours it within 5 degrees and for portraits only.",
+            description="Turns the head by degrees, constant or over time, and scales its angles. Lite turns "
+            "the head of a picture only, by at most 5 degrees, and its factors scale the drawn motion alone.",
             inputs=[
                 curve_input(
                     "pitch",
@@ -41,9 +42,9 @@ class DittoHeadPose(io.ComfyNode):
                 ),
                 curve_input("yaw", "Degrees added to yaw (turn). Blank: none."),
                 curve_input("roll", "Degrees added to roll (tilt). Blank: none."),
-                curve_input("pitch_amount", "Factor of pitch, the source's own included. Blank: 1."),
-                curve_input("yaw_amount", "Factor of yaw, the source's own included. Blank: 1."),
-                curve_input("roll_amount", "Factor of roll, the source's own included. Blank: 1."),
+                curve_input("pitch_amount", FACTOR.format("pitch")),
+                curve_input("yaw_amount", FACTOR.format("yaw")),
+                curve_input("roll_amount", FACTOR.format("roll")),
                 between_input(),
                 controls_input(),
             ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import inspect
 import json
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,22 @@ class TestSchemas:
             named = [wanted.id for wanted in schema.inputs]
             named += [output.display_name for output in schema.outputs]
             assert [word for word in named if f"`{word}`" not in pages[name]] == [], name
+
+    def test_a_help_page_lists_inputs_as_the_node_does(self, host: StubHost) -> None:
+        for name, node in host.nodes.items():
+            table = (ROOT / "web/docs" / name / "en.md").read_text().split("## Outputs")[0]
+            shown = sorted(node.define_schema().inputs, key=lambda wanted: bool(wanted.optional))
+            rows = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+            listed = [word for row in rows for word in re.findall(r"`(\w+)`", row)]
+            assert listed == [wanted.id for wanted in shown], name
+
+    def test_what_lite_does_with_head_pose_is_said(self, host: StubHost) -> None:
+        schema = host.nodes["DittoHeadPose"].define_schema()
+        page = (ROOT / "web/docs/DittoHeadPose/en.md").read_text().replace("\n", " ")
+        for told in (schema.description, page):
+            assert (
+                "a picture only, by at most 5 degrees, and its factors scale the drawn motion alone" in told
+            )
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -333,6 +350,12 @@ class TestBadInput:
             host.call("DittoFramesToImages", frames=frames)
         images, fps = host.call("DittoFramesToImages", frames=frames, start=2, count=5)
         assert (images.shape, fps) == ((5, 512, 512, 3), 25.0)
+
+    def test_an_image_without_pictures(self, host: StubHost, portrait: torch.Tensor) -> None:
+        with self.refused(host, "IMAGE batch is empty"):
+            host.call("DittoTalkingHead", source=portrait[:0], audio=speech(), engine="lite")
+        with self.refused(host, "IMAGE batch is empty"):
+            host.call("DittoSuperRes", frames=portrait[:0])
 
     @pytest.mark.parametrize("node", ["DittoFramesToImages", "DittoFramesToVideo"])
     def test_an_image_where_frames_are_taken(self, host: StubHost, portrait: torch.Tensor, node: str) -> None:
