@@ -207,6 +207,24 @@ class TestStreamSDK:
             stream.run_chunk(np.zeros((2, 6480), np.float32))
         assert list(tmp_path.glob("*.mp4")) == []
 
+    def test_after_a_setup_that_failed_there_is_nothing_to_close(
+        self, stream: StreamSDK, portrait: Path, tmp_path: Path
+    ) -> None:
+        stream.setup(portrait, tmp_path / "out.mp4")
+        with pytest.raises(DittoError, match=r"missing\.png"):
+            stream.setup("missing.png", tmp_path / "other.mp4")
+        stream.audio2motion_queue.put(stream.wav2feat(np.zeros(1600, np.float32)))
+        with pytest.raises(InputError, match="call setup"):
+            stream.close()
+        assert list(tmp_path.glob("*.mp4")) == []
+
+    def test_values_may_be_as_json_has_them(self, stream: StreamSDK, portrait: Path, tmp_path: Path) -> None:
+        stream.setup(portrait, tmp_path / "out.mp4", fps=25.0, superres_model="x.pth", superres_when="never")
+        assert stream._options.motion.fps == 25
+        assert stream._options.superres.model == Path("x.pth")
+        with pytest.raises(InputError, match="ctrl_info is 5"):
+            stream.setup(portrait, tmp_path / "out.mp4", ctrl_info=5)
+
     def test_checkpoints_that_must_be_there(self) -> None:
         with pytest.raises(DittoError, match="There is no folder missing"):
             StreamSDK("missing.pkl", "missing", engine="ditto")
