@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor
 from ditto_core.errors import InputError
 from ditto_core.lite import visemes
 from ditto_core.lite.visemes import HOP, SAMPLE_RATE, VISEMES
+from tools import festival_speech
 from tools.viseme_data import visemes_of_ipa
 
 
@@ -93,3 +96,19 @@ def test_refuses_sound_that_is_empty_or_not_mono(samples: Tensor) -> None:
 )
 def test_sounds_have_the_shape_their_language_gives_them(phoneme: str, language: str, expected: str) -> None:
     assert visemes_of_ipa(phoneme, language) == expected.split()
+
+
+def test_every_phone_of_festival_asks_for_visemes() -> None:
+    for language in set(festival_speech.VOICES.values()):
+        named = {name for names in festival_speech.PHONES[language].values() for name in names.split()}
+        assert named <= set(VISEMES)
+        assert {"sil", "PP", "AA", "IY"} <= named
+    assert festival_speech.visemes_of("ow", "en") == ["OH", "UW"]
+    assert festival_speech.visemes_of("a1", "it") == festival_speech.visemes_of("a:", "fi") == ["AA"]
+
+
+@pytest.mark.skipif(shutil.which("festival") is None, reason="festival is not installed")
+def test_festival_says_what_it_is_asked_to() -> None:
+    speech = festival_speech.say("papa", "kal_diphone", pace=0.8)
+    assert [phone.viseme for phone in speech.phones].count("PP") == 2
+    assert speech.phones[-1].stop == pytest.approx(len(speech.samples) / SAMPLE_RATE, abs=0.05)

@@ -128,9 +128,9 @@ def _say_flite(text: str, voice: Voice) -> Speech:
     phones: list[Phone] = []
     start = 0.0
     for name, end in ends:
-        phones += _split(ARPABET[name].split(), start, end)
+        phones += split(ARPABET[name].split(), start, end)
         start = end
-    return Speech(_at_16k(samples, rate), tuple(phones))
+    return Speech(at_16k(samples, rate), tuple(phones))
 
 
 # --------------------------------------------------------------------------------------------- espeak
@@ -256,9 +256,9 @@ def _say_espeak(text: str, voice: Voice) -> Speech:
     times = [*np.maximum.accumulate(starts.clip(0, seconds)).tolist(), seconds]
     phones = [Phone(0.0, times[0], "sil")]
     for (name, _), (start, stop) in zip(events, pairwise(times), strict=True):
-        phones += _split(visemes_of_ipa(name, voice.language) or ["sil"], start, stop)
+        phones += split(visemes_of_ipa(name, voice.language) or ["sil"], start, stop)
     phones = _without_marks([phone for phone in phones if phone.stop > phone.start])
-    return Speech(_at_16k(samples, _espeak().sample_rate), tuple(phones))
+    return Speech(at_16k(samples, _espeak().sample_rate), tuple(phones))
 
 
 def _silences(samples: NDArray[np.int16], events: list[tuple[str, float]]) -> NDArray[np.float64]:
@@ -290,13 +290,13 @@ def _without_marks(phones: list[Phone]) -> list[Phone]:
     return joined
 
 
-def _split(visemes: list[str], start: float, stop: float) -> list[Phone]:
+def split(visemes: list[str], start: float, stop: float) -> list[Phone]:
     """Share a phone's time equally among its visemes."""
     edges = np.linspace(start, stop, len(visemes) + 1).tolist()
     return [Phone(a, b, name) for name, (a, b) in zip(visemes, pairwise(edges), strict=True)]
 
 
-def _at_16k(samples: NDArray[np.int16], rate: int) -> NDArray[np.float32]:
+def at_16k(samples: NDArray[np.int16], rate: int) -> NDArray[np.float32]:
     common = gcd(rate, SAMPLE_RATE)
     sound = resample_poly(samples / 32768, SAMPLE_RATE // common, rate // common)
     return sound.astype(np.float32)
