@@ -29,7 +29,7 @@ from .download_command import add_download
 from .engine import Engine
 from .engines import ENGINE_NAMES, load_engine, with_data
 from .errors import BAD_INPUT, DONE, INTERNAL_ERROR, DittoError, InputError, Interrupted
-from .execution_flags import add_execution, execution_of
+from .execution_flags import add_execution, execution_of, typed_execution
 from .flags import (
     BY_NAME,
     FLAGS,
@@ -114,8 +114,8 @@ def _fail(error: Exception, told: str, code: int) -> int:
 def _talk(arguments: argparse.Namespace) -> int:
     with closing(ConsoleHost(arguments.quiet)) as host:
         host.device, execution = execution_of(arguments)
-        engine = load_engine(arguments.engine, host, execution=execution)
         options = with_values(TalkOptions(), by_target(_given(arguments)))
+        engine = load_engine(arguments.engine, host, execution=execution)
         return _render(engine, ("source", "audio", "output"), options, arguments, host)
 
 
@@ -156,8 +156,7 @@ def _render(
     if arguments.cfg_data:
         engine = with_data(engine, arguments.cfg_data, host)
     changing = typed_controls(arguments)
-    unused = ignored(engine, {**_given(arguments), **changing})
-    tell_ignored(engine, [f"--{name}" for name in unused], host)
+    tell_ignored(engine, _unused(engine, arguments), host)
     path = talk(
         *(getattr(arguments, name) for name in files),
         engine=engine,
@@ -166,6 +165,16 @@ def _render(
     )
     say(f"Wrote {path} in {time.perf_counter() - begun:.1f} s.")
     return DONE
+
+
+def _unused(engine: Engine, arguments: argparse.Namespace) -> list[str]:
+    """The typed flags that change nothing with this engine."""
+    settings = PRESETS.get(arguments.settings, {})
+    unused = ignored(engine, settings)
+    used = ", ".join(name for name in settings if name not in unused)
+    told = [f"--settings {arguments.settings}{f' (but for {used})' if used else ''}"] if unused else []
+    typed = [*typed_flags(arguments), *typed_controls(arguments), *typed_execution(arguments)]
+    return [*told, *(f"--{name}" for name in ignored(engine, typed))]
 
 
 def _streaming(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import torch
 from .models.execution import COMPILE, PRECISIONS, RUNNERS, Execution, open_device
 from .options import AUTO
 
+_DEFAULTS: dict[str, Any] = {"runner": (AUTO, {}), "precision": AUTO, "compile": "off"}
+
 
 def add_execution(parser: argparse.ArgumentParser) -> None:
     """Put them into a parser."""
@@ -18,9 +20,14 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--device", default=AUTO, metavar="NAME", help=f"{told} (default: {AUTO})")
     told = f"{', '.join(RUNNERS)}; for single networks 'auto, decoder=onnx'"
     group.add_argument(
-        "--runner", type=_runner, default=(AUTO, {}), metavar="NAME", help=f"{told} (default: {AUTO})"
+        "--runner",
+        type=_runner,
+        default=_DEFAULTS["runner"],
+        metavar="NAME",
+        help=f"{told} (default: {AUTO})",
     )
-    for name, choices, default in (("precision", PRECISIONS, AUTO), ("compile", COMPILE, "off")):
+    for name, choices in (("precision", PRECISIONS), ("compile", COMPILE)):
+        default = _DEFAULTS[name]
         told = f"{', '.join(choices)} (default: {default})"
         group.add_argument(f"--{name}", choices=choices, default=default, metavar="NAME", help=told)
 
@@ -30,6 +37,11 @@ def execution_of(arguments: argparse.Namespace) -> tuple[torch.device, Execution
     runner, networks = arguments.runner
     execution = Execution(runner, arguments.precision, arguments.compile, networks)
     return open_device(arguments.device), execution
+
+
+def typed_execution(arguments: argparse.Namespace) -> list[str]:
+    """Those that were set to something; not the device, on which super-resolution runs too."""
+    return [name for name, default in _DEFAULTS.items() if getattr(arguments, name) != default]
 
 
 def _runner(text: str) -> Any:

@@ -233,12 +233,13 @@ CONTROLS: dict[str, tuple[Parser, str, str]] = {
 }
 """Flags for what changes over time: a number, or keyframes at frames and seconds such as '0: 0, 1.5s: 8'."""
 
-_CHANGED_OVER_TIME = {
+_SET_BY_OTHERS = {
     "emotion_schedule": "emo",
     "emotion_fade": "emo",
     **dict.fromkeys(_GAZE, "delta_exp"),
+    **dict.fromkeys(("runner", "precision", "compile"), "execution"),
 }
-"""What flags of `CONTROLS` set, where that is an option or a key that an engine may ignore."""
+"""What flags besides `FLAGS` set, where that is something that an engine may ignore."""
 
 BY_NAME = {flag.name: flag for flags in FLAGS.values() for flag in flags}
 
@@ -247,7 +248,7 @@ def ignored(engine: Engine, names: Iterable[str]) -> list[str]:
     """Those of the flags that change nothing with this engine."""
 
     def option(name: str) -> str:
-        return BY_NAME[name].target[1] if name in BY_NAME else _CHANGED_OVER_TIME.get(name, "")
+        return BY_NAME[name].target[1] if name in BY_NAME else _SET_BY_OTHERS.get(name, "")
 
     return [name for name in names if option(name) in engine.ignores]
 
@@ -255,7 +256,8 @@ def ignored(engine: Engine, names: Iterable[str]) -> list[str]:
 def tell_ignored(engine: Engine, names: Sequence[str], host: Host) -> None:
     """Tell the user which of what he gave changes nothing with this engine."""
     if names:
-        host.notice(f"{engine.label} does not use {', '.join(names)}; with Ditto they take effect.")
+        effect = "it takes effect" if len(names) == 1 else "they take effect"
+        host.notice(f"{engine.label} does not use {', '.join(names)}; with Ditto {effect}.")
 
 
 def add_flag(group: Any, flag: Flag, default: object) -> None:

@@ -309,6 +309,12 @@ def test_controls_that_are_none_are_refused(
     assert word in refusal(capfd)
 
 
+def test_a_bad_option_is_told_before_a_missing_engine(capfd: pytest.CaptureFixture[str]) -> None:
+    files = Path("a.png"), Path("b.wav"), Path("c.mp4")
+    assert talk(*files, "--engine", "ditto", "--max_size", "8") == 2
+    assert "max_size" in refusal(capfd)
+
+
 @pytest.mark.parametrize(
     "arguments", [[], ["talk"], ["talk", "--source", "a.png"], ["sing"], ["demo", "loud"]]
 )

@@ -219,8 +219,27 @@ def test_lite_says_what_it_does_not_use(asked: dict[str, Any], capfd: pytest.Cap
     told = capfd.readouterr().err
     assert "Lite (draft quality)" in told
     assert "Lite (draft quality) does not use --smo_k_d, --emo; with Ditto" in told
-    assert main(command("inference_video", "--max_size 512")) == 0
+    assert main(command("inference_video", "--max_size 512 --device cpu")) == 0
     assert "does not use" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "told"),
+    [
+        ("--runner onnx --precision fp16", "--runner, --precision; with Ditto they take effect."),
+        ("--compile graphs", "--compile; with Ditto it takes effect."),
+        ("--settings stable", "--settings stable; with Ditto it takes effect."),
+        (
+            "--settings fast_preview --emo 6",
+            "--settings fast_preview (but for max_size), --emo; with Ditto they take effect.",
+        ),
+    ],
+)
+def test_lite_names_what_was_typed_and_nothing_else(
+    flags: str, told: str, asked: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command("inference_video", flags)) == 0
+    assert f"does not use {told}" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -379,5 +398,7 @@ def test_the_chunk_size_of_online_is_the_documented_one_or_another(
 def test_online_needs_ditto(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     source, speech = write_clip(tmp_path / "person.mp4"), write_speech(tmp_path / "speech.wav")
     files = f"--source_video '{source}' --audio '{speech}' --output '{tmp_path / 'out.mp4'}'"
-    assert main(shlex.split(f"inference_video {files} --online -q")) == 2
-    assert "only Ditto works online" in capfd.readouterr().err
+    assert main(shlex.split(f"inference_video {files} --online")) == 2
+    told = capfd.readouterr().err
+    assert "only Ditto works online" in told
+    assert "does not use" not in told

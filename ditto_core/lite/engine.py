@@ -47,7 +47,7 @@ class LiteEngine(Engine):
             *("smo_k_s", "motion_frames", "face_networks"),
             *("sampling_timesteps", "overlap_v2", "smo_k_d", "emo", "eye_f0_mode", "reference_character"),
             *("delta_eye_open_n", "use_d_keys", "relative_d", "flag_stitching", "fade_type", "fade_out_keys"),
-            *("vad_on", "amplitude_of", "delta_exp"),
+            *("vad_on", "amplitude_of", "delta_exp", "execution"),
         )
     )
     panels = {  # noqa: RUF012
