@@ -30,7 +30,7 @@ from .flags import BY_NAME, by_target, ignored, tell_ignored, with_values
 from .host import Host
 from .media.sound import as_audio
 from .media.source import open_source
-from .media.writer import container_for, write_video
+from .media.writer import check_target, write_video
 from .models.configs import read_settings
 from .models.execution import Execution
 from .options import AUTO
@@ -109,7 +109,7 @@ class StreamSDK:
         """Register a picture or video. kwargs: the published options, or any flag of `ditto talk` by name."""
         self._give_up()
         self._options = with_values(TalkOptions(), by_target(self.given(kwargs)))
-        container_for(Path(output_path), self._options.video)  # refused before the work, not after it
+        check_target(Path(output_path), self._options.video)  # refused before the work, not after it
         check_output(Path(output_path), source_path)
         configured = bool(self._published) and self._published.config.options.get("online_mode", False)
         self.online_mode = bool(kwargs.get("online_mode", configured))

@@ -38,7 +38,7 @@ def write_video(
     `MediaError` when the file cannot be written.
     """
     options, host, path = options or VideoOptions(), host or Host(), Path(path)
-    container_for(path, options)
+    _container_for(path, options)
     total = len(frames.images)
     if total == 0:
         raise InputError("There are no frames to write.")
@@ -66,7 +66,7 @@ def video_file(
     sound: its samples a second and its channels, 1, 2, 6 or 8, if there is any. What else holds of the file
     is said at `write_video`.
     """
-    container = container_for(path, options)
+    container = _container_for(path, options)
     raised: BaseException | None = None
     try:
         _check_name(path)
@@ -140,7 +140,7 @@ class VideoFile:
             self._sound.finish(self.frames * self._pictures.time_base)
 
 
-def container_for(path: Path, options: VideoOptions) -> Container:
+def _container_for(path: Path, options: VideoOptions) -> Container:
     """The file type of `path`; an `InputError` when it is unknown or cannot hold what `options` ask for."""
     container = CONTAINERS.get(path.suffix.lower())
     if container is None:
@@ -161,7 +161,7 @@ def container_for(path: Path, options: VideoOptions) -> Container:
 
 def check_target(path: Path, options: VideoOptions) -> None:
     """Raise now what would keep a video from being written there: an `InputError` or a `MediaError`."""
-    container_for(path, options)
+    _container_for(path, options)
     with _explained(path):
         _check_name(path)
         probe(path)
