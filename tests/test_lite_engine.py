@@ -202,6 +202,17 @@ def test_frames_in_which_the_mouth_is_hidden_stay_as_they_are():
     assert any("in front of the mouth in 1 of 3 frames" in note for note in video.notes)
 
 
+def test_registering_sees_in_which_frames_the_mouth_is_hidden():
+    picture = portrait()
+    lips = ENGINE.finder.find(picture).landmarks[[13, 14, 61, 291], :2]
+    width = np.ptp(lips[:, 0])
+    covered = picture.copy()
+    middle, half = lips.mean(axis=0).astype(int).tolist(), (int(0.9 * width), int(0.6 * width))
+    cv2.ellipse(covered, middle, half, 0, 0, 360, (25, 25, 28), -1)
+    video = register(np.stack([picture] * 5 + [covered] * 4 + [picture] * 5), FPS)
+    assert video.absent == {4, 5, 6, 7, 8, 9}  # the frames beside may show half a mouth
+
+
 @pytest.mark.parametrize(
     "change",
     [
