@@ -36,6 +36,9 @@ BOXES = "() => app.graph._nodes.map(node => [node.title, ...node.getBounding()])
 SAVED = "() => JSON.stringify(app.graph.serialize().nodes.map(node => node.widgets_values ?? []))"
 NOTICES = """() => app.graph._nodes.flatMap(node => node.widgets ?? [])
     .filter(widget => widget.name === 'notices').map(widget => widget.value)"""
+BOXES_OF_TEXT = """() => app.graph._nodes.flatMap(node => node.widgets ?? [])
+    .filter(widget => widget.name === 'notices')
+    .map(({ inputEl: box, computedHeight }) => [box.clientHeight, box.scrollHeight, computedHeight])"""
 SHOW_ALL = """() => {
     const boxes = app.graph._nodes.map(node => node.getBounding());
     const left = Math.min(...boxes.map(b => b[0])), right = Math.max(...boxes.map(b => b[0] + b[2]));
@@ -143,6 +146,33 @@ def test_a_notice_goes_when_there_is_nothing_to_say(page: Any, server: ComfyServ
     page.evaluate("() => { app.graph.getNodeById(1).widgets[0].value = 'lite' }")
     assert page.evaluate(RUN) == "success"
     assert page.evaluate(NOTICES) == []
+
+
+def test_a_report_is_seen_whole_and_a_notice_grows_with_its_node(page: Any, server: ComfyServer) -> None:
+    server.forget()
+    inputs = {"files": "ditto-pytorch", "download": False, "endpoint": ""}
+    page.evaluate(
+        "graph => app.loadApiJson(graph, 'files')", {"1": {"class_type": "DittoDownload", "inputs": inputs}}
+    )
+    assert page.evaluate(RUN) == "success"
+    page.wait_for_timeout(500)
+    ((shown, needed, _),) = page.evaluate(BOXES_OF_TEXT)
+    assert shown >= needed > 100
+
+    engine = {"class_type": "DittoLoadEngine", "inputs": {"engine": "auto"}}
+    told = {"class_type": "PreviewAny", "inputs": {"source": ["1", 0]}}
+    page.evaluate("graph => app.loadApiJson(graph, 'engine')", {"1": engine, "2": told})
+    assert page.evaluate(RUN) == "success"
+    page.evaluate(
+        """() => {
+            const node = app.graph.getNodeById(1);
+            node.setSize([node.size[0], 600]);
+            app.graph.setDirtyCanvas(true, true);
+        }"""
+    )
+    page.wait_for_timeout(500)
+    ((_, _, height),) = page.evaluate(BOXES_OF_TEXT)
+    assert height > 300
 
 
 @pytest.mark.parametrize(("name", "node"), [("quick_start", "DittoTalkingHead"), ("stages", "DittoWarp3D")])
