@@ -8,8 +8,19 @@ from comfy_api.latest import io
 
 from ..ditto_core.engines import ENGINE_NAMES
 from ..ditto_core.media.encoders import VideoOptions
-from ..ditto_core.options import AUTO, LARGEST_SEED, AvatarOptions, MotionOptions, StitchOptions
+from ..ditto_core.options import (
+    AUTO,
+    LARGEST_SEED,
+    AvatarOptions,
+    FaceChoice,
+    FaceRule,
+    MotionOptions,
+    StitchOptions,
+)
+from .inputs import chosen, named
 from .sockets import EngineSocket
+
+FACE_RULES = named(FaceRule)
 
 
 def source_input() -> Any:
@@ -49,6 +60,51 @@ def max_size_input() -> Any:
         step=8,
         tooltip="Longest side of the result in pixels. Larger sources are scaled down.",
     )
+
+
+def face_inputs(*, optional: bool = False) -> list[Any]:
+    """Which of several faces, for `face_choice`."""
+    return [
+        io.Combo.Input(
+            "face",
+            options=list(FACE_RULES),
+            default=FaceChoice.rule,
+            optional=optional,
+            tooltip="Which face speaks when there are several: the largest, the one numbered "
+            "face_index from the left, or the one nearest to the point face_x, face_y.",
+        ),
+        io.Int.Input(
+            "face_index",
+            default=FaceChoice.index,
+            min=0,
+            max=63,
+            optional=optional,
+            tooltip="For 'from left': 0 is the leftmost face.",
+        ),
+        io.Float.Input(
+            "face_x",
+            default=FaceChoice.point[0],
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            optional=optional,
+            tooltip="For 'nearest': how far from the left edge, as a fraction of the width.",
+        ),
+        io.Float.Input(
+            "face_y",
+            default=FaceChoice.point[1],
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            optional=optional,
+            tooltip="For 'nearest': how far from the top edge, as a fraction of the height.",
+        ),
+    ]
+
+
+def face_choice(face: str, face_index: int, face_x: float, face_y: float) -> FaceChoice:
+    """What `face_inputs` say."""
+    return FaceChoice(chosen("face", face, FACE_RULES), face_index, (face_x, face_y))
 
 
 def fps_input(tooltip: str) -> Any:

@@ -8,14 +8,13 @@ from ..ditto_core.controls.control import Controls
 from ..ditto_core.engine import Engine
 from ..ditto_core.face.preview import preview_face
 from ..ditto_core.media.collect import collect_images
-from ..ditto_core.options import AvatarOptions, FaceChoice, FaceNetworks, FaceRule, as_fps
+from ..ditto_core.options import AvatarOptions, FaceNetworks, as_fps
 from ..ditto_core.talking_head import register
 from .comfy_host import ComfyHost
-from .common_inputs import fps_input, max_size_input, source_input
+from .common_inputs import face_choice, face_inputs, fps_input, max_size_input, source_input
 from .inputs import NO_CONTROLS, chosen, named, source_from
 from .sockets import AvatarSocket, ControlsSocket, EngineSocket
 
-FACE_RULES = named(FaceRule)
 FACE_NETWORKS = named(FaceNetworks)
 PREVIEW_FRAMES = 8
 
@@ -75,36 +74,7 @@ class DittoLoadAvatar(io.ComfyNode):
                     default=AvatarOptions.crop_do_rotate,
                     tooltip="Turn the crop so that the face is upright in it.",
                 ),
-                io.Combo.Input(
-                    "face",
-                    options=list(FACE_RULES),
-                    default=FaceChoice.rule,
-                    tooltip="Which face speaks when there are several: the largest, the one numbered "
-                    "face_index from the left, or the one nearest to the point face_x, face_y.",
-                ),
-                io.Int.Input(
-                    "face_index",
-                    default=FaceChoice.index,
-                    min=0,
-                    max=63,
-                    tooltip="For 'from left': 0 is the leftmost face.",
-                ),
-                io.Float.Input(
-                    "face_x",
-                    default=FaceChoice.point[0],
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="For 'nearest': how far from the left edge, as a fraction of the width.",
-                ),
-                io.Float.Input(
-                    "face_y",
-                    default=FaceChoice.point[1],
-                    min=0.0,
-                    max=1.0,
-                    step=0.01,
-                    tooltip="For 'nearest': how far from the top edge, as a fraction of the height.",
-                ),
+                *face_inputs(),
                 io.Int.Input(
                     "smo_k_s",
                     default=AvatarOptions.smo_k_s,
@@ -177,7 +147,7 @@ class DittoLoadAvatar(io.ComfyNode):
             crop_vx_ratio=crop_vx_ratio,
             crop_vy_ratio=crop_vy_ratio,
             crop_do_rotate=crop_do_rotate,
-            face=FaceChoice(chosen("face", face, FACE_RULES), face_index, (face_x, face_y)),
+            face=face_choice(face, face_index, face_x, face_y),
             smo_k_s=smo_k_s,
             motion_frames=motion_frames,
             face_networks=chosen("face_networks", face_networks, FACE_NETWORKS),

@@ -8,7 +8,7 @@ from ..ditto_core.controls.control import Controls
 from ..ditto_core.engines import engine_state, shared_engine
 from ..ditto_core.media.encoders import VideoOptions
 from ..ditto_core.media.writer import write_video
-from ..ditto_core.options import AvatarOptions, MotionOptions, StitchOptions
+from ..ditto_core.options import AvatarOptions, FaceChoice, MotionOptions, StitchOptions
 from ..ditto_core.talking_head import TalkOptions, render
 from .comfy_host import ComfyHost, ModelFolders, new_temporary_video
 from .common_inputs import (
@@ -16,6 +16,8 @@ from .common_inputs import (
     blinks_input,
     crf_input,
     engine_input,
+    face_choice,
+    face_inputs,
     max_size_input,
     seed_input,
     source_input,
@@ -49,6 +51,7 @@ class DittoTalkingHead(io.ComfyNode):
                     tooltip="A preset, emotions, head pose, fades and more, from the nodes in "
                     "Ditto/Controls; what they set is used instead of the values here.",
                 ),
+                *face_inputs(optional=True),
             ],
             outputs=[
                 io.Video.Output(
@@ -74,10 +77,14 @@ class DittoTalkingHead(io.ComfyNode):
         blinks: bool,
         crf: int,
         controls: Controls = NO_CONTROLS,
+        face: str = FaceChoice.rule,
+        face_index: int = FaceChoice.index,
+        face_x: float = FaceChoice.point[0],
+        face_y: float = FaceChoice.point[1],
     ) -> io.NodeOutput:
         host = ComfyHost()
         options = TalkOptions(
-            avatar=AvatarOptions(max_size=max_size),
+            avatar=AvatarOptions(max_size=max_size, face=face_choice(face, face_index, face_x, face_y)),
             motion=MotionOptions(seed=seed, blinks=blinks),
             stitch=StitchOptions(mouth_amount=mouth_amount, head_amount=head_amount),
             video=VideoOptions(crf=crf),

@@ -351,6 +351,13 @@ class TestBadInput:
         images, fps = host.call("DittoFramesToImages", frames=frames, start=2, count=5)
         assert (images.shape, fps) == ((5, 512, 512, 3), 25.0)
 
+    def test_a_face_that_is_not_there(self, host: StubHost, portrait: torch.Tensor) -> None:
+        given = {"source": portrait, "audio": speech(), "engine": "lite"}
+        with self.refused(host, "number 1 from the left.*1 face. Use 0"):
+            host.call("DittoTalkingHead", face="from left", face_index=1, **given)
+        with self.refused(host, "face is 'first'; choose one of"):
+            host.call("DittoTalkingHead", face="first", **given)
+
     def test_an_image_without_pictures(self, host: StubHost, portrait: torch.Tensor) -> None:
         with self.refused(host, "IMAGE batch is empty"):
             host.call("DittoTalkingHead", source=portrait[:0], audio=speech(), engine="lite")
