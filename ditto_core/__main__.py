@@ -10,11 +10,11 @@ import signal
 import sys
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NamedTuple
 
-from .errors import BAD_INPUT, DONE, INTERRUPTED
+from .errors import BAD_INPUT, INTERRUPTED
 
 _CLEAN_UP = 2.0
 """Seconds after a signal in which further ones are not heeded, so that they do not disturb the clean-up."""
@@ -27,23 +27,42 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0 done, 1 an error in the pack, 2 bad usage or input, 130 interrupted (SIGINT or SIGTERM).
     """
+    _open_what_is_closed()
     try:
         with _stopped_by_signals():
             try:
                 from .cli import run
             except ImportError as error:
-                sys.stderr.write(f"ditto: error: a library is missing or broken: {error}. {_REMEDY}\n")
+                _complain(f"ditto: error: a library is missing or broken: {error}. {_REMEDY}")
                 return BAD_INPUT
-            code = run(argv)
-            sys.stdout.flush()
-            return code
+            return run(argv)
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted.\n")
+        _complain("Interrupted.")
         _forget_the_interrupt()
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of a report went away; silence the flush at exit as well
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+    finally:
+        _flush()
+
+
+def _open_what_is_closed() -> None:
+    """Python has no stdout or stderr where the caller closed them."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+
+
+def _complain(text: str) -> None:
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+
+
+def _flush() -> None:
+    """Write out what was said; where nobody can hear it, silence the flush at exit as well."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _forget_the_interrupt() -> None:

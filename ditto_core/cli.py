@@ -85,8 +85,6 @@ def run(argv: Sequence[str] | None = None) -> int:
         return int(leave.code or DONE)
     except Interrupted as stopped:
         raise KeyboardInterrupt from stopped
-    except BrokenPipeError:
-        raise
     except DittoError as error:
         return _fail(error, str(error), BAD_INPUT)
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback unless asked for
@@ -106,7 +104,7 @@ def _set_up_logging(verbose: bool) -> None:
 
 def _fail(error: Exception, told: str, code: int) -> int:
     _log.debug("Where it happened:", exc_info=error)
-    with suppress(BrokenPipeError):
+    with suppress(OSError):
         sys.stderr.write(f"ditto: error: {' '.join(told.split())}\n")
     return code
 

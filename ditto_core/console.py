@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 import torch
@@ -45,15 +46,16 @@ class ConsoleHost(Host):
         self._bar.update(done - self._bar.n)
 
     def _tell(self, speak: Callable[[], object]) -> None:
-        """Speak unless told to be quiet; fall silent when the reader has gone, while the work goes on."""
+        """Speak unless told to be quiet; fall silent when nobody can hear, while the work goes on."""
         if self.quiet:
             return
         try:
             speak()
-        except BrokenPipeError:
+        except OSError:
             self.quiet = True
 
 
 def say(text: str) -> None:
-    """A result, on stdout."""
-    sys.stdout.write(text + "\n")
+    """A result, on stdout; where nobody can hear it, the work counts all the same."""
+    with suppress(OSError):
+        sys.stdout.write(text + "\n")

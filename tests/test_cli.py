@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -414,6 +415,21 @@ def test_the_work_goes_on_when_nobody_listens(portrait: Path, speech: Path, fold
         process.stderr.close()
         assert process.wait(60) == 0
     assert frames_in(folder / "out.mp4") == 10
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's devices")
+@pytest.mark.parametrize("where", [">&- 2>&-", ">/dev/full 2>/dev/full"])
+def test_where_nothing_can_be_said_the_exit_code_is_the_same(
+    where: str, portrait: Path, speech: Path, folder: Path
+) -> None:
+    command = [sys.executable, "-m", "ditto_core", "talk", "--source", str(portrait), "--audio", str(speech)]
+
+    def code(*more: str) -> int:
+        return subprocess.run(f"{shlex.join([*command, *more])} {where}", shell=True, cwd=ROOT).returncode
+
+    assert code("--output", str(folder / "out.mp4")) == 0
+    assert frames_in(folder / "out.mp4") == 10
+    assert code("--output", str(folder / "out.txt")) == 2
 
 
 @pytest.mark.parametrize("watched", [True, False])
