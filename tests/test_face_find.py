@@ -151,7 +151,7 @@ def test_asking_for_a_third_face_of_two(finder: FaceFinder, pair: Picture) -> No
 
 
 def test_asking_for_a_face_left_of_the_first(known: Points) -> None:
-    with pytest.raises(FaceNotFoundError, match="1 face. Use 0, or take"):
+    with pytest.raises(FaceNotFoundError, match=r"1 face\. Use 0, or take"):
         choose([Face(known, 1.0)], FaceChoice("from left", -1), 512, 512)
 
 

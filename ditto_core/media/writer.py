@@ -67,7 +67,7 @@ def video_file(
     is said at `write_video`.
     """
     container = _container_for(path, options)
-    raised: BaseException | None = None
+    raised: Exception | None = None
     try:
         _check_name(path)
         with unfinished(path) as hidden, _encoding(hidden, container) as output:
@@ -76,7 +76,7 @@ def video_file(
             file = VideoFile(path, pictures, track)
             try:
                 yield file
-            except BaseException as error:
+            except (FFmpegError, OSError) as error:
                 raised = error
                 raise
             file.finish()
