@@ -92,7 +92,7 @@ def write_clip(
 
 
 def write_jpegs(path: Path, pictures: list[NDArray[np.uint8]]) -> Path:
-    """A Motion JPEG video at 25 fps whose frames carry EXIF, as cameras write them."""
+    """A Motion JPEG video at 25 fps whose frames carry EXIF, as Motion JPEG may."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("mjpeg", rate=25)
         stream.height, stream.width = pictures[0].shape[:2]
