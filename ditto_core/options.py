@@ -5,7 +5,6 @@ The names are those of Ditto's documents where these have one.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ CustomFormula = Literal["opacity", "published"]
 BLEND_MODES: tuple[BlendMode, ...] = get_args(BlendMode)
 LARGEST_SEED = 2**64 - 1
 LARGEST_BLINK_RATE = 120
+LATEST_BLINK = 1_000_000
 MOTION_PARTS = ("scale", "pitch", "yaw", "roll", "t", "exp")
 
 AUTO = "auto"
@@ -57,8 +57,9 @@ class FaceChoice:
     def __post_init__(self) -> None:
         _check_choice("face rule", self.rule, get_args(FaceRule))
         check_whole("The face's index", self.index)
-        if not all(0 <= fraction <= 1 for fraction in self.point):
-            raise InputError(f"The point {self.point} is outside the picture; both fractions must be 0 to 1.")
+        x, y = self.point
+        for name, fraction in (("x", x), ("y", y)):
+            check_range(f"The {name} of the point in the picture", fraction, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class AvatarOptions:
     def __post_init__(self) -> None:
         for name in ("max_size", "template_n_frames", "smo_k_s", "motion_frames"):
             check_whole(name, getattr(self, name))
-        _check_kind("face", self.face, FaceChoice)
+        if not isinstance(self.face, FaceChoice):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(f"face is {self.face!r}; it must be a FaceChoice.")
         _check_switch("crop_do_rotate", self.crop_do_rotate)
         if self.smo_k_s < 1:
             raise InputError(f"smo_k_s is {self.smo_k_s}; it must be at least 1 (no smoothing).")
@@ -143,8 +145,7 @@ class MotionOptions:
         for name in ("blinks", "eye_f0_mode", "reference_character"):
             _check_switch(name, getattr(self, name))
         for seconds in self.blink_times or ():
-            if not 0 <= seconds < math.inf:
-                raise InputError(f"A blink is to begin at {seconds} seconds; it must be 0 or later.")
+            check_range("The time of a blink in seconds", seconds, 0, LATEST_BLINK)
         if self.blink_rate is not None:
             check_range("The blink rate", self.blink_rate, 0, LARGEST_BLINK_RATE)
         check_range("sampling_timesteps", self.sampling_timesteps, 1, 1000)
@@ -198,7 +199,9 @@ class StitchOptions:
             _check_choice("fade_type", self.fade_type, get_args(FadeTarget))
         _check_parts("use_d_keys", self.use_d_keys, MOTION_PARTS)
         _check_parts("fade_out_keys", self.fade_out_keys, (*MOTION_PARTS, "kp"))  # kp never fades
-        _check_kind("ctrl_info", self.ctrl_info, (Mapping, Sequence))
+        if isinstance(self.ctrl_info, str) or not isinstance(self.ctrl_info, (Mapping, Sequence)):
+            example = {25: {"delta_yaw": 5}}
+            raise InputError(f"ctrl_info is {self.ctrl_info!r}; it must say what changes, such as {example}.")
         _check_choice("vad_on", self.vad_on, get_args(VadOn))
         _check_choice("amplitude_of", self.amplitude_of, get_args(AmplitudeOf))
 
@@ -253,12 +256,6 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 def _check_switch(name: str, value: object) -> None:
     if value not in (True, False):
         raise InputError(f"{name} is {value!r}; it must be True or False.")
-
-
-def _check_kind(name: str, value: object, kind: type | tuple[type, ...]) -> None:
-    if not isinstance(value, kind):
-        kinds = kind if isinstance(kind, tuple) else (kind,)
-        raise InputError(f"{name} is {value!r}; it must be a {' or a '.join(k.__name__ for k in kinds)}.")
 
 
 def _check_parts(name: str, parts: Iterable[str] | None, known: Sequence[str]) -> None:

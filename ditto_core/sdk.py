@@ -250,15 +250,9 @@ def _known(kwargs: Mapping[str, Any]) -> dict[str, Any]:
         ours = RENAMED.get(name, name)
         if ours not in BY_NAME:
             raise InputError(f"There is no option {name!r}; use one of {', '.join(BY_NAME)}.")
-        known[ours] = _meant(ours, value)
+        # The documents set this whole number of frames to 0.1.
+        known[ours] = round(value) if ours == "delta_eye_open_n" and isinstance(value, float) else value
     return known
-
-
-def _meant(flag: str, value: Any) -> Any:
-    """What a published value means to the flag."""
-    if flag == "delta_eye_open_n" and isinstance(value, float):
-        return round(value)  # the documents set this whole number of frames to 0.1
-    return Path(value) if flag == "superres_model" and value is not None else value
 
 
 def _read(more_kwargs: MoreKwargs | None) -> Mapping[str, Mapping[str, Any]]:

@@ -233,5 +233,5 @@ def test_merging_weighs_by_score_and_keeps_strangers_apart() -> None:
 
 
 def test_a_point_outside_the_picture_is_refused():
-    with pytest.raises(InputError, match="outside the picture"):
+    with pytest.raises(InputError, match="of the point in the picture"):
         FaceChoice("nearest", point=(2.0, 0.5))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ditto_core.blend.superres_plan import SuperResOptions
 from ditto_core.ditto.controls import KEYS
 from ditto_core.errors import InputError
 from ditto_core.options import (
@@ -23,6 +25,8 @@ from ditto_core.options import (
     ("options", "field", "value"),
     [
         (FaceChoice, "index", "0"),
+        (FaceChoice, "point", ("left", 0.5)),
+        (FaceChoice, "point", (0.5, 1.5)),
         (AvatarOptions, "max_size", "128"),
         (AvatarOptions, "max_size", 100.7),
         (AvatarOptions, "template_n_frames", 2.5),
@@ -39,6 +43,9 @@ from ditto_core.options import (
         (MotionOptions, "smo_k_d", 0),
         (MotionOptions, "smo_k_d", 80),
         (MotionOptions, "blink_rate", "often"),
+        (MotionOptions, "blink_times", ("soon",)),
+        (MotionOptions, "blink_times", (-1.0,)),
+        (MotionOptions, "blink_times", (float("nan"),)),
         (StitchOptions, "mouth_amount", None),
         (StitchOptions, "fade_in", -7),
         (StitchOptions, "fade_out", 10_001),
@@ -51,6 +58,7 @@ from ditto_core.options import (
         (StitchOptions, "use_d_keys", "exp"),
         (StitchOptions, "fade_out_keys", ("mouth",)),
         (StitchOptions, "ctrl_info", 5),
+        (StitchOptions, "ctrl_info", "frames.json"),
         (BlendOptions, "alpha", "0.5"),
     ],
 )
@@ -67,3 +75,7 @@ def test_a_frame_rate_may_be_any_number() -> None:
 def test_the_parts_of_motion_are_those_of_ditto() -> None:
     assert MOTION_PARTS == KEYS
     assert StitchOptions(use_d_keys=KEYS, fade_out_keys=(*KEYS, "kp"), fade_type="").fade_type == ""
+
+
+def test_the_path_of_a_network_may_be_text() -> None:
+    assert SuperResOptions(method="model", model="x4.pth").model == Path("x4.pth")

@@ -53,6 +53,8 @@ class SuperResOptions:
     precision: PrecisionChoice = "auto"
 
     def __post_init__(self) -> None:
+        if self.model is not None:
+            object.__setattr__(self, "model", Path(self.model))  # it may be text
         for name, value, known in (
             ("method", self.method, get_args(Method)),
             ("when", self.when, get_args(When)),

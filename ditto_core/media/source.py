@@ -28,8 +28,7 @@ def open_source(path: str | PathLike[str], fps: Fraction) -> Source:
     """Open a picture (one frame, `fps` None) or a video (read lazily, resampled to `fps`).
 
     The file's content decides which, not its name; an animated picture is a video, a video of one frame a
-    picture. Raises `MediaError` when
-    it is neither or cannot be read.
+    picture. Raises `MediaError` when it is neither or cannot be read.
     """
     name = Path(path).name
     kind = kind_of(path)
