@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from torch import Tensor
 from ditto_core.errors import InputError
 from ditto_core.lite import visemes
 from ditto_core.lite.visemes import HOP, SAMPLE_RATE, VISEMES
-from tools import festival_speech
-from tools.viseme_data import visemes_of_ipa
+from tools.speech import festival, mbrola
+from tools.speech.align import align
+from tools.speech.espeak import visemes_of_ipa
 
 
 def true_classes(name: str, rows: int) -> Tensor:
@@ -99,16 +101,59 @@ def test_sounds_have_the_shape_their_language_gives_them(phoneme: str, language:
 
 
 def test_every_phone_of_festival_asks_for_visemes() -> None:
-    for language in set(festival_speech.VOICES.values()):
-        named = {name for names in festival_speech.PHONES[language].values() for name in names.split()}
+    for language in set(festival.VOICES.values()):
+        named = {name for names in festival.PHONES[language].values() for name in names.split()}
         assert named <= set(VISEMES)
         assert {"sil", "PP", "AA", "IY"} <= named
-    assert festival_speech.visemes_of("ow", "en") == ["OH", "UW"]
-    assert festival_speech.visemes_of("a1", "it") == festival_speech.visemes_of("a:", "fi") == ["AA"]
+    assert festival.visemes_of("ow", "en") == ["OH", "UW"]
+    assert festival.visemes_of("a1", "it") == festival.visemes_of("a:", "fi") == ["AA"]
 
 
 @pytest.mark.skipif(shutil.which("festival") is None, reason="festival is not installed")
 def test_festival_says_what_it_is_asked_to() -> None:
-    speech = festival_speech.say("papa", "kal_diphone", pace=0.8)
+    speech = festival.say("papa", "kal_diphone", pace=0.8)
     assert [phone.viseme for phone in speech.phones].count("PP") == 2
     assert speech.phones[-1].stop == pytest.approx(len(speech.samples) / SAMPLE_RATE, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("phone", "language", "expected"),
+    [
+        ("_", "en", "sil"),
+        ("p_h", "en", "PP"),
+        ("@U", "en", "AX UW"),
+        ("tS'", "lt", "CH"),
+        ("a~", "fr", "AA"),
+        ("an", "pt-br", "AA"),
+        ("9y", "nl", "EH UW"),
+        ("O2", "it", "OH"),
+        ("R", "fr", "KK"),
+        ("R", "es", "RR"),
+        ("?", "de", "KK"),
+        ("uu", "hi", "UW"),
+    ],
+)
+def test_phones_of_mbrola_have_visemes(phone: str, language: str, expected: str) -> None:
+    assert mbrola.visemes_of(phone, language) == expected.split()
+
+
+@pytest.mark.skipif(
+    not Path("/usr/share/mbrola/us1").exists(), reason="mbrola and its voice us1 are not installed"
+)
+def test_mbrola_says_what_it_is_asked_to() -> None:
+    speech = mbrola.say("papa", "us1")
+    assert [phone.viseme for phone in speech.phones].count("PP") == 2
+    assert speech.phones[-1].stop == pytest.approx(len(speech.samples) / SAMPLE_RATE, abs=0.05)
+
+
+def test_sounds_are_found_where_they_are_heard() -> None:
+    said = ["sil"] * 6 + ["PP"] * 7 + ["AA"] * 20 + ["sil"] * 9 + ["IY"] * 4 + ["DD"] * 12
+    labels = np.array([VISEMES.index(name) for name in said])
+    heard = np.full((len(said), len(VISEMES)), 0.04, np.float32)
+    heard[np.arange(len(said)), labels] = 0.36
+    heard[20:23] = np.roll(heard[20:23], 3, axis=1)  # heard wrongly for a moment
+    found, fit = align(heard, ["PP", "AA", "sil", "IY", "DD"])
+    assert (found == labels).all()
+    assert fit > align(heard, ["PP", "OH", "sil", "IY", "DD"])[1]
+    assert (align(heard, ["PP", "AA", "IY", "DD"])[0] == labels).all()  # a pause nobody asked for
+    assert align(heard[:11], ["PP", "AA", "IY", "DD"]) is None

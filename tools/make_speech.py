@@ -8,14 +8,11 @@ declared CC0-1.0.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import av
-import numpy as np
-
 from ditto_core.lite.visemes import SAMPLE_RATE
-from tools.viseme_data import Speech, Voice, say
+from tools.speech.known import write
+from tools.speech.voices import Voice, say
 
 FOLDER = Path(__file__).parents[1] / "ditto_core/assets/speech"
 TEST_FOLDER = Path(__file__).parents[1] / "tests/golden/speech"
@@ -46,30 +43,12 @@ HARD_TO_HEAR = {
 }
 
 
-def write(path: Path, voice: Voice, text: str, speech: Speech) -> None:
-    """A FLAC file and beside it what is said when."""
-    with av.open(str(path.with_suffix(".flac")), "w") as container:
-        stream = container.add_stream("flac", rate=SAMPLE_RATE, layout="mono")
-        samples = (speech.samples * 32767).round().astype(np.int16)
-        frame = av.AudioFrame.from_ndarray(samples[None], format="s16", layout="mono")
-        frame.rate = SAMPLE_RATE
-        for packet in (*stream.encode(frame), *stream.encode(None)):
-            container.mux(packet)
-    about = {
-        "text": text,
-        "voice": f"{voice.engine} {voice.name}",
-        "licence": "CC0-1.0",
-        "phones": [(round(p.start, 3), round(p.stop, 3), p.viseme) for p in speech.phones],
-    }
-    path.with_suffix(".json").write_text(json.dumps(about, ensure_ascii=False) + "\n", "utf-8")
-
-
 def main() -> None:
     for folder, recordings in ((FOLDER, RECORDINGS), (TEST_FOLDER, HARD_TO_HEAR)):
         folder.mkdir(parents=True, exist_ok=True)
         for name, (voice, text) in recordings.items():
             speech = say(text, voice)
-            write(folder / name, voice, text, speech)
+            write(folder / name, f"{voice.engine} {voice.name}", text, speech)
             print(f"{name}: {len(speech.samples) / SAMPLE_RATE:.2f} s, {len(speech.phones)} sounds")
 
 

@@ -1,11 +1,11 @@
 """Train the viseme network from synthetic speech and write it as ONNX.
 
     python -m tools.train_visemes                # writes ditto_core/models/bundled/viseme_tcn.onnx
+    python -m tools.train_visemes --onward       # only the last rounds, from the bundled network
 
-A maintainer's tool: besides the pack it needs `onnx` and Debian's espeak-ng, flite, wamerican and the
-Hunspell dictionaries of `viseme_texts.DICTIONARIES`. It says random texts and makes every recording harder in
-several ways (what the network gets to hear of that is kept in --cache), trains, and prints the accuracy on
-utterances, voices and languages the network has not heard.
+A maintainer's tool: besides the pack it needs `onnx` and what `viseme_clips` names. It says random texts and
+makes every recording harder in several ways (what the network gets to hear of that is kept in --cache),
+trains, and prints the accuracy on utterances, voices and languages the network has not heard.
 """
 
 from __future__ import annotations
@@ -13,188 +13,117 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import GraphProto, TensorProto, numpy_helper
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ditto_core.lite.motion import OPEN, WIDE
-from ditto_core.lite.visemes import BANDS, FIELD, ROWS_PER_SECOND, VISEMES, log_mel, normalise
-from tools.viseme_augment import make_harder, not_speech
-from tools.viseme_data import UNSEEN_VARIANTS, Phone, Speech, Voice, random_voice, say
-from tools.viseme_texts import ESPEAK_LANGUAGES, UNSEEN_LANGUAGES, random_text
+from ditto_core.lite.visemes import BANDS, HIGHEST_HZ, LOWEST_HZ, ROWS_PER_SECOND, VISEMES
+from tools.speech.align import align
+from tools.speech.espeak_voices import UNSEEN_VARIANTS
+from tools.speech.texts import ESPEAK_LANGUAGES, UNSEEN_LANGUAGES, random_text
+from tools.speech.voices import Voice, say
+from tools.viseme_clips import (
+    Clip,
+    Untimed,
+    clip_of,
+    festival_utterances,
+    rhvoice_utterances,
+    silences,
+    utterances,
+)
+from tools.viseme_net import VisemeNet, between, export, let_norms_follow, read
 
 BUNDLED = Path(__file__).parents[1] / "ditto_core/models/bundled/viseme_tcn.onnx"
-DILATIONS = (1, 2, 3, 4, 6, 9)
-HEARD_FIRST = 3
-"""Layers before the one that looks at the surroundings."""
-SURROUNDINGS = 100
-"""Rows to either side that tell who is speaking, and how."""
 CROP = 3 * ROWS_PER_SECOND
 BATCH = 32
 IGNORED = -1
 HELD_OUT = 416
 SHOWN_EVERY = 500
+LEFT_OUT = 0.08
+"""Share of the utterances without times that are left out."""
+
+
+@dataclass(frozen=True)
+class Onward:
+    """A round with voices made from recordings: steps, the fastest rate of learning, the shares of Festival,
+    RHVoice and the others in the batches, how much the crops are varied, and the share of the weights before
+    all such rounds in the result.
+    """
+
+    steps: int
+    fastest: float
+    shares: tuple[float, float, float]
+    varied: float
+    kept: float
+
+
+ONWARD = (
+    Onward(14000, 1.6e-3, (0.38, 0.24, 0.38), 1.0, 0.3),
+    Onward(9500, 9e-4, (0.24, 0.18, 0.58), 2 / 3, 0.6),
+)
+"""The first learns the new voices, the second brings back what it forgot of the others."""
 
 Batch = tuple[Tensor, Tensor]
 """Features (B, 40, M) and labels (B, M)."""
 
 
-class Layer(nn.Module):
-    """Adds what three rows, `dilation` apart, have in common: (B, C, M) -> (B, C, M)."""
-
-    def __init__(self, channels: int, dilation: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv1d(channels, channels, 3, padding=dilation, dilation=dilation)
-        self.norm = nn.BatchNorm1d(channels)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        return rows + F.relu(self.norm(self.conv(rows)))
+def mixed(*kinds: list[Clip], shares: tuple[float, ...]) -> NDArray[np.float64]:
+    """How often each clip is drawn, so that every kind has its share and long clips of a kind more of it."""
+    rows = [np.array([len(clip.labels) for clip in kind], float) for kind in kinds]
+    return np.concatenate([each / each.sum() * share for each, share in zip(rows, shares, strict=True)])
 
 
-class Surroundings(nn.Module):
-    """Adds the mean of the second to either side: the same vowel differs from voice to voice."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.down = nn.Conv1d(channels, 32, 1)
-        self.up = nn.Conv1d(32, channels, 1)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        return rows + self.up(self._mean(F.relu(self.down(rows))))
-
-    def _mean(self, rows: Tensor) -> Tensor:
-        if not self.training:
-            return F.avg_pool1d(rows, 2 * SURROUNDINGS + 1, 1, SURROUNDINGS, count_include_pad=False)
-        sums = F.pad(rows.float().cumsum(-1), (1, 0))  # the same, faster
-        at = torch.arange(rows.shape[-1])
-        start, stop = (at - SURROUNDINGS).clamp(min=0), (at + SURROUNDINGS + 1).clamp(max=len(at))
-        return (sums[..., stop] - sums[..., start]) / (stop - start)
-
-
-class VisemeNet(nn.Module):
-    """Dilated convolutions over log-mel rows: (B, 40, M) -> logits (B, 17, M)."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        layers = [Layer(channels, dilation) for dilation in DILATIONS]
-        self.layers = nn.Sequential(
-            nn.Conv1d(BANDS, channels, 3, padding=1),
-            nn.BatchNorm1d(channels),
-            nn.ReLU(),
-            *layers[:HEARD_FIRST],
-            Surroundings(channels),
-            *layers[HEARD_FIRST:],
-            nn.Conv1d(channels, len(VISEMES), 1),
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        return self.layers(features)
-
-
-@dataclass(frozen=True)
-class Clip:
-    """Normalised features (M, 40) and the class of every row (M,), stored small."""
-
-    features: NDArray[np.float16]
-    labels: NDArray[np.int8]
-
-
-Utterance = tuple[Clip, Clip]
-"""As it was said, and harder to hear."""
-
-
-def labels_of(phones: tuple[Phone, ...], rows: int) -> NDArray[np.int64]:
-    """The viseme at the centre of every row."""
-    starts = np.array([phone.start for phone in phones])
-    classes = np.array([VISEMES.index(phone.viseme) for phone in phones])
-    times = np.arange(rows) / ROWS_PER_SECOND
-    labels = classes[np.searchsorted(starts, times, side="right") - 1]
-    labels[times >= phones[-1].stop] = VISEMES.index("sil")
-    return labels
-
-
-def clip_of(speech: Speech) -> Clip:
-    features = normalise(log_mel(torch.from_numpy(speech.samples))[0]).numpy()
-    labels = labels_of(speech.phones, len(features))
-    return Clip(features.astype(np.float16), labels.astype(np.int8))
-
-
-# ----------------------------------------------------------------------------------------------- data
-
-
-def utterances(count: int, seed: int, cache: Path) -> list[Utterance]:
-    """`count` random utterances, from `cache` if they have been said before."""
-    path = cache / f"utterances_{count}_{seed}.npz"
-    if not path.exists():
-        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-            save(path, list(pool.map(utterance, [seed] * count, range(count), chunksize=50)))
-    return load(path)
-
-
-def utterance(seed: int, index: int) -> Utterance:
-    """Something that a random voice says, and the same made harder to hear."""
-    torch.set_num_threads(1)
-    rng = random.Random(f"{seed} {index}")
-    voice = random_voice(rng)
-    speech = say(random_text(voice.language, rng), voice)
-    return clip_of(speech), clip_of(make_harder(speech, np.random.default_rng((seed, index))))
-
-
-def save(path: Path, said: list[Utterance]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    clips = [clip for pair in said for clip in pair]
-    np.savez(
-        path,
-        features=np.concatenate([clip.features for clip in clips]),
-        labels=np.concatenate([clip.labels for clip in clips]),
-        ends=np.cumsum([len(clip.labels) for clip in clips]),
-    )
-
-
-def load(path: Path) -> list[Utterance]:
-    with np.load(path) as stored:
-        features = np.split(stored["features"], stored["ends"][:-1])
-        labels = np.split(stored["labels"], stored["ends"][:-1])
-    clips = [Clip(*both) for both in zip(features, labels, strict=True)]
-    return list(zip(clips[::2], clips[1::2], strict=True))
-
-
-def silences(count: int, seed: int) -> list[Clip]:
-    """Sound that is no speech."""
-    rng = np.random.default_rng(seed)
-    return [clip_of(not_speech(rng)) for _ in range(count)]
-
-
-def unheard(voices: list[Voice], count: int, seed: int) -> list[Clip]:
-    """Clean utterances said by these voices in turn."""
-    rng = random.Random(seed)
-    turns = [voices[i % len(voices)] for i in range(count)]
-    return [clip_of(say(random_text(voice.language, rng), voice)) for voice in turns]
-
-
-def random_batch(clips: list[Clip], shares: NDArray[np.float64], rng: np.random.Generator) -> Batch:
-    """Crops of 3 s, half of them without a few neighbouring bands; a clip is drawn by its share."""
+def random_batch(
+    clips: list[Clip], shares: NDArray[np.float64], rng: np.random.Generator, varied: float = 1.0
+) -> Batch:
+    """Crops of 3 s, many of them at another pace, from another throat or without a few neighbouring bands."""
     features = np.zeros((BATCH, BANDS, CROP), np.float32)
     labels = np.full((BATCH, CROP), IGNORED, np.int64)
     for at, chosen in enumerate(rng.choice(len(clips), BATCH, p=shares)):
-        clip = clips[chosen]
-        start = int(rng.integers(0, max(1, len(clip.labels) - CROP + 1)))
-        part = clip.labels[start : start + CROP]
-        features[at, :, : len(part)] = clip.features[start : start + CROP].T
-        labels[at, : len(part)] = part
+        rows, classes = _crop(
+            clips[chosen], rng.uniform(0.8, 1.3) if rng.random() < 0.4 * varied else 1.0, rng
+        )
+        if rng.random() < 0.6 * varied:
+            rows = _bend(rng) @ rows
+        if rng.random() < 0.3 * varied:
+            rows = rows * np.float32(rng.uniform(0.75, 1.25))
         if rng.random() < 0.5:
             band = int(rng.integers(0, BANDS - 6))
-            features[at, band : band + int(rng.integers(1, 5))] = 0
+            rows[band : band + int(rng.integers(1, 5))] = 0
+        features[at, :, : len(classes)] = rows
+        labels[at, : len(classes)] = classes
     return torch.from_numpy(features), torch.from_numpy(labels)
+
+
+def _crop(clip: Clip, pace: float, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """Up to 3 s of the clip, said `pace` times as fast: features (40, M) and classes (M,)."""
+    needed = int(CROP * pace) + 2
+    start = int(rng.integers(0, max(1, len(clip.labels) - needed + 1)))
+    rows, classes = clip.features[start : start + needed].astype(np.float32), clip.labels[start:][:needed]
+    at = np.arange(0, len(classes) - 1, pace)[:CROP]
+    before, part = at.astype(int), (at % 1)[:, None].astype(np.float32)
+    return (rows[before] * (1 - part) + rows[before + 1] * part).T, classes[np.rint(at).astype(int)]
+
+
+_MEL_EDGES = np.linspace(*(2595 * np.log10(1 + hertz / 700) for hertz in (LOWEST_HZ, HIGHEST_HZ)), BANDS + 2)
+_BAND_HERTZ = 700 * (10 ** (_MEL_EDGES[1:-1] / 2595) - 1)
+
+
+def _bend(rng: np.random.Generator) -> NDArray[np.float32]:
+    """What moves the bands as another throat does, (40, 40): low, middle and high ones not quite alike."""
+    factors = rng.uniform(0.87, 1.15) * rng.uniform(0.93, 1.07, 3)
+    moved = _BAND_HERTZ * np.interp(_BAND_HERTZ, (500.0, 1800.0, 5000.0), factors)
+    at = np.interp(2595 * np.log10(1 + moved / 700), _MEL_EDGES[1:-1], np.arange(BANDS))
+    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(BANDS))).astype(np.float32)
 
 
 # ------------------------------------------------------------------------------------------- training
@@ -216,19 +145,26 @@ def loss_of(logits: Tensor, labels: Tensor, weight: Tensor) -> Tensor:
 
 
 def train(
-    net: VisemeNet, clips: list[Clip], steps: int, fastest: float, seed: int, held_out: list[Clip]
+    net: VisemeNet,
+    clips: list[Clip],
+    shares: NDArray[np.float64],
+    steps: int,
+    fastest: float,
+    seed: int,
+    held_out: list[Clip],
+    varied: float = 1.0,
+    at_steps: dict[int, Callable[[], None]] | None = None,
 ) -> None:
     """One cycle of learning, whose rate rises to `fastest` and falls to nothing."""
     rng = np.random.default_rng(seed)
-    counts = sum(np.bincount(clip.labels, minlength=len(VISEMES)) for clip in clips)
+    counts = sum(np.bincount(clip.labels[clip.labels >= 0], minlength=len(VISEMES)) for clip in clips)
     weight = torch.from_numpy((counts / np.mean(counts)) ** -0.2).float()
-    shares = np.array([len(clip.labels) for clip in clips]) / np.sum(counts)
     optimiser = torch.optim.AdamW(net.parameters(), weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, fastest, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, fastest, total_steps=steps, pct_start=0.15)
     started, total = time.monotonic(), 0.0
     for step in range(1, steps + 1):
         net.train()
-        features, labels = random_batch(clips, shares, rng)
+        features, labels = random_batch(clips, shares, rng, varied)
         optimiser.zero_grad()
         with torch.autocast("cpu", torch.bfloat16):  # half the time where the processor knows it
             logits = net(features)
@@ -237,12 +173,33 @@ def train(
         optimiser.step()
         schedule.step()
         total += loss.item()
+        if at_steps and step in at_steps:
+            at_steps[step]()
         if step % SHOWN_EVERY == 0:
             accuracy = confusion(net, held_out).diagonal().sum() / sum(len(c.labels) for c in held_out)
             told = f"loss {total / SHOWN_EVERY:.3f}, held out {accuracy:.3f}"
             print(f"step {step}: {told}, {time.monotonic() - started:.0f} s", flush=True)
             total = 0.0
     net.eval()
+
+
+@torch.inference_mode()
+def find_times(net: VisemeNet, untimed: list[Untimed]) -> None:
+    """Write into the labels of every utterance when the network hears its sounds.
+
+    Those that fit worst, whose text was perhaps read otherwise, are left out until the next time.
+    """
+    net.eval()
+    fits: list[float] = []
+    for each in untimed:
+        clear = each.utterance[0]
+        heard = net(torch.from_numpy(clear.features.T.astype(np.float32))[None])[0].softmax(0).T.numpy()
+        found = align(heard, each.sounds)
+        clear.labels[:], fit = found or (IGNORED, -np.inf)
+        fits.append(fit)
+    for each, bad in zip(untimed, fits < np.quantile(fits, LEFT_OUT), strict=True):
+        if bad:
+            each.utterance[0].labels[:] = IGNORED
 
 
 @torch.inference_mode()
@@ -264,61 +221,72 @@ def report(name: str, net: VisemeNet, clips: list[Clip]) -> None:
     print("  " + "  ".join(f"{viseme} {share:.2f}" for viseme, share in zip(VISEMES, recall, strict=True)))
 
 
-def export(net: VisemeNet, path: Path) -> None:
-    """Write the network with the weights of every channel in 8 bits, with which it hears the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.onnx.export(
-        net,
-        (torch.zeros(1, BANDS, CROP),),
-        str(path),
-        input_names=["features"],
-        output_names=["logits"],
-        dynamic_axes={"features": {2: "rows"}, "logits": {2: "rows"}},
-        opset_version=16,
-        dynamo=False,
-    )
-    model = onnx.load(path)
-    for weight in list(model.graph.initializer):
-        values = numpy_helper.to_array(weight)
-        if values.ndim == 3:
-            _store_small(model.graph, weight, values)
-    onnx.checker.check_model(model)
-    onnx.save(model, path)
-    print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+def unheard(voices: list[Voice], count: int, seed: int) -> list[Clip]:
+    """Clean utterances said by these voices in turn."""
+    rng = random.Random(seed)
+    turns = [voices[i % len(voices)] for i in range(count)]
+    return [clip_of(say(random_text(voice.language, rng), voice)) for voice in turns]
 
 
-def _store_small(graph: GraphProto, weight: TensorProto, values: NDArray[np.float32]) -> None:
-    """Replace the weight (channels, ...) by bytes and a scale for each channel."""
-    scale = np.abs(values).max(axis=(1, 2)) / 127
-    stored = np.rint(values / scale[:, None, None]).astype(np.int8)
-    names = [f"{weight.name}.bytes", f"{weight.name}.scale"]
-    graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", names, [weight.name], axis=0))
-    graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), names[1]))
-    weight.CopyFrom(numpy_helper.from_array(stored, names[0]))
+def train_from_nothing(options: argparse.Namespace, held_out: list[Clip]) -> VisemeNet:
+    """A network that has heard espeak-ng and flite."""
+    first, more = options.utterances
+    net = VisemeNet()
+    clips = list(chain(*utterances(first, options.seed, options.cache))) + silences(first // 25, options.seed)
+    train(net, clips, mixed(clips, shares=(1.0,)), options.steps[0], 3e-3, options.seed, held_out)
+    clips += chain(*utterances(more, options.seed + 1, options.cache))
+    train(net, clips, mixed(clips, shares=(1.0,)), options.steps[1], 2e-3, options.seed + 1, held_out)
+    return net
+
+
+def train_onward(start: Path, options: argparse.Namespace, held_out: list[Clip]) -> VisemeNet:
+    """The network at `start` after the rounds with voices made from recordings."""
+    festival = list(chain(*festival_utterances(options.festival, options.seed, options.cache)))
+    untimed = rhvoice_utterances(options.rhvoice, options.seed, options.cache)
+    rhvoice = list(chain.from_iterable(each.utterance for each in untimed))
+    others = list(chain(*utterances(options.others, options.seed + 2, options.cache)))
+    others += silences(options.others // 25, options.seed + 2)
+    clips = festival + rhvoice + others
+    net = read(start)
+    for number, plan in enumerate(ONWARD):
+        find_times(net, untimed)
+        shares = mixed(festival, rhvoice, others, shares=plan.shares)
+        rng = np.random.default_rng(options.seed + number)
+        let_norms_follow(net, [random_batch(clips, shares, rng)[0] for _ in range(30)])
+        steps = round(plan.steps * options.part)
+        again = {round(steps * part): partial(find_times, net, untimed) for part in (0.22, 0.5)}
+        train(net, clips, shares, steps, plan.fastest, number, held_out, plan.varied, again)
+        learned = options.cache / f"onward{number}.onnx"
+        export(net, learned)
+        net = between(read(start), read(learned), plan.kept)
+    return net
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--onward", action="store_true", help="only the last rounds, from the bundled network"
+    )
     parser.add_argument("--output", type=Path, default=BUNDLED)
     parser.add_argument("--cache", type=Path, default=Path("build/visemes"))
     parser.add_argument("--utterances", type=int, nargs=2, default=(26000, 20000), metavar=("FIRST", "MORE"))
     parser.add_argument("--steps", type=int, nargs=2, default=(20000, 18000), metavar=("FIRST", "MORE"))
-    parser.add_argument("--channels", type=int, default=160)
+    parser.add_argument("--festival", type=int, default=11600, help="utterances of the last rounds")
+    parser.add_argument("--rhvoice", type=int, default=5280)
+    parser.add_argument("--others", type=int, default=22000)
+    parser.add_argument(
+        "--part", type=float, default=1.0, help="of the steps of the last rounds, to try them"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
 
-    assert 1 + sum(DILATIONS) + SURROUNDINGS == FIELD
-    first, more = options.utterances
-    said = utterances(first, options.seed, options.cache)
-    kept = min(first // 12, HELD_OUT)
-    held_out, harder = ([pair[i] for pair in said[:kept]] for i in (0, 1))
-    clips = [clip for pair in said[kept:] for clip in pair] + silences(first // 25, options.seed)
     torch.manual_seed(options.seed)
-    net = VisemeNet(options.channels)
-    train(net, clips, options.steps[0], 3e-3, options.seed, held_out)
-    clips += [clip for pair in utterances(more, options.seed + 1, options.cache) for clip in pair]
-    print(f"{sum(len(clip.labels) for clip in clips) / ROWS_PER_SECOND / 3600:.2f} h in all", flush=True)
-    train(net, clips, options.steps[1], 2e-3, options.seed + 1, held_out)
+    held_out, harder = map(list, zip(*utterances(HELD_OUT, options.seed + 3, options.cache), strict=True))
+    start = BUNDLED
+    if not options.onward:
+        start = options.cache / "start.onnx"
+        export(train_from_nothing(options, held_out), start)
+    net = train_onward(start, options, held_out)
     export(net, options.output)
 
     report("unheard utterances", net, held_out)

@@ -10,7 +10,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import butter, fftconvolve, firwin2, istft, sosfilt, stft
 
 from ditto_core.lite.visemes import SAMPLE_RATE
-from tools.viseme_data import Phone, Speech
+from tools.speech.known import Phone, Speech
 
 Sound = NDArray[np.float32]
 
@@ -23,10 +23,15 @@ BREATHED = 0.2
 def make_harder(speech: Speech, rng: np.random.Generator) -> Speech:
     """The same words from another throat, breathy or not, in another room, through another microphone."""
     if rng.random() < 0.6:
-        speech = _other_throat(speech, rng.uniform(0.86, 1.18))
+        speech = other_throat(speech, rng.uniform(0.86, 1.18))
     if rng.random() < PAUSED:
         speech = _with_pauses(speech, rng)
-    sound = _breathed(speech.samples, rng) if rng.random() < BREATHED else speech.samples
+    return replace(speech, samples=worsen(speech.samples, rng))
+
+
+def worsen(sound: Sound, rng: np.random.Generator) -> Sound:
+    """The same sound at the same times, breathy or not, in another room, through another microphone."""
+    sound = _breathed(sound, rng) if rng.random() < BREATHED else sound
     sound = _coloured(sound, rng)
     if rng.random() < 0.4:
         sound = _in_a_room(sound, rng)
@@ -36,7 +41,15 @@ def make_harder(speech: Speech, rng: np.random.Generator) -> Speech:
     if rng.random() < 0.85:
         sound = _mixed(sound, _background(len(sound), rng), rng.uniform(8, 45))
     peak = 10 ** (rng.uniform(-30, 0) / 20)
-    return replace(speech, samples=(sound * peak / max(np.abs(sound).max(), 1e-6)).astype(np.float32))
+    return (sound * peak / max(np.abs(sound).max(), 1e-6)).astype(np.float32)
+
+
+def other_throat(speech: Speech, speed: float) -> Speech:
+    """Play faster or slower: pitch and formants move together."""
+    length = round(len(speech.samples) / speed)
+    at = np.arange(length) * speed
+    samples = np.interp(at, np.arange(len(speech.samples)), speech.samples).astype(np.float32)
+    return Speech(samples, tuple(Phone(p.start / speed, p.stop / speed, p.viseme) for p in speech.phones))
 
 
 def not_speech(rng: np.random.Generator) -> Speech:
@@ -52,14 +65,6 @@ def _with_pauses(speech: Speech, rng: np.random.Generator) -> Speech:
     phones = [Phone(p.start + start, p.stop + start, p.viseme) for p in speech.phones]
     pauses = Phone(0.0, start, "sil"), Phone(start + said, start + said + after / SAMPLE_RATE, "sil")
     return Speech(np.pad(speech.samples, (before, after)), (pauses[0], *phones, pauses[1]))
-
-
-def _other_throat(speech: Speech, speed: float) -> Speech:
-    """Play faster or slower: pitch and formants move together."""
-    length = round(len(speech.samples) / speed)
-    at = np.arange(length) * speed
-    samples = np.interp(at, np.arange(len(speech.samples)), speech.samples).astype(np.float32)
-    return Speech(samples, tuple(Phone(p.start / speed, p.stop / speed, p.viseme) for p in speech.phones))
 
 
 def _breathed(sound: Sound, rng: np.random.Generator) -> Sound:

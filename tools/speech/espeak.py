@@ -1,30 +1,20 @@
-"""Synthetic speech with known phones, spoken by espeak-ng and flite.
-
-A maintainer's tool for `train_visemes.py` and `make_speech.py`. Needs Debian's `espeak-ng` and `flite`.
-"""
+"""Speech by espeak-ng, whose library reports when every sound begins."""
 
 from __future__ import annotations
 
 import ctypes
-import random
 import re
-import subprocess
 import tempfile
 import unicodedata
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import groupby, pairwise
-from math import gcd
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import wavfile
-from scipy.signal import resample_poly
 
-from ditto_core.lite.visemes import SAMPLE_RATE
-from tools.espeak_voices import DRAWN, DRY, add_voices, linked_data
-from tools.viseme_texts import ENGLISH, ESPEAK_LANGUAGES, HARDEST, NUMBER_LANGUAGES
+from tools.speech.espeak_voices import DRY, add_voices, linked_data
+from tools.speech.known import Phone, Speech, at_16k, split
 
 ESPEAK_LATENESS = 0.01
 """Seconds by which espeak-ng reports phonemes later than the mouth takes their shape.
@@ -32,108 +22,12 @@ ESPEAK_LATENESS = 0.01
 The change of the spectrum at a reported start is centred on it, so the mouth begins about 10 ms before. But
 the silence of a voiceless stop, or of any after a pause, in which lips or tongue are closed, is counted to
 the phoneme before: such a stop begins with its silence, which lasts 55 ms in slow, 25 ms in fast and 130 ms
-in geminate speech. flite is exact.
+in geminate speech.
 """
 LONGEST_CLOSURE = 0.25
 CLOSURE_AFTER_PAUSE = 0.04
 QUIET = 0.01
 """Share of the clip's peak under which a sound counts as silence."""
-
-FLITE_VOICES = ("awb", "rms", "slt", "kal16")
-
-_VARIANTS = """
-    m1 m2 m3 m4 m5 m6 m7 f1 f2 f3 f4 klatt klatt2 klatt3 klatt4 Alicia Andrea Andy Annie Denis Diogo
-    Henrique Hugo Jacky Lee Marco Michael Nguyen anika antonio aunty benjamin boris caleb david edward
-    grandma grandpa iven john linda marcelo max miguel norbert pablo paul pedro quincy rob robert sandro
-    shelby steph steph3 victor whisper whisperf steph2 Storm Mike klatt5 klatt6 announcer edward2 michel
-    gustave iven2 iven3 iven4 Alex AnxiousAndy travis zac
-"""
-ESPEAK_VARIANTS = ("", *_VARIANTS.split())
-BREATHY = ("Alicia", "Andy", "Annie", "sandro", "steph", "steph2", "steph3", "whisper", "whisperf")
-UNSEEN_VARIANTS = ("f5", "m8", "adam", "belinda", "Gene", "Mario")
-
-
-@dataclass(frozen=True)
-class Phone:
-    """A sound between two times in seconds, as a viseme name."""
-
-    start: float
-    stop: float
-    viseme: str
-
-
-@dataclass(frozen=True)
-class Speech:
-    """float32 samples (T,) at 16 kHz, and what is said when, without gaps."""
-
-    samples: NDArray[np.float32]
-    phones: tuple[Phone, ...]
-
-
-@dataclass(frozen=True)
-class Voice:
-    """How something is said. `pace` is 1 for normal, 2 for twice as fast; `pitch` 0..99 (espeak only)."""
-
-    engine: str
-    name: str
-    pace: float = 1.0
-    pitch: int = 50
-
-    @property
-    def language(self) -> str:
-        return self.name.split("+")[0] if self.engine == "espeak" else "en-us"
-
-
-def random_voice(rng: random.Random) -> Voice:
-    """A third flite, mostly rms and slt, the hardest to hear; the others espeak-ng, half in drawn voices.
-
-    A quarter of espeak-ng is English, a tenth reads numbers; 30 % of all speaks very fast.
-    """
-    fast = rng.random() < 0.3
-    if rng.random() < 0.34:
-        name = rng.choices(FLITE_VOICES, weights=(2, 4, 4, 2))[0]
-        return Voice("flite", name, pace=rng.uniform(1.4, 1.9) if fast else rng.uniform(0.65, 1.4))
-    variant = rng.choice(rng.choices((ESPEAK_VARIANTS, BREATHY, DRAWN, ("",)), weights=(35, 10, 45, 10))[0])
-    groups = (ENGLISH, NUMBER_LANGUAGES, ESPEAK_LANGUAGES, HARDEST)
-    language = rng.choice(rng.choices(groups, weights=(25, 10, 38, 27))[0])
-    name = language + ("+" + variant if variant else "")
-    pace = rng.uniform(1.5, 2.1) if fast else rng.uniform(0.6, 1.5)
-    return Voice("espeak", name, pace=pace, pitch=rng.randint(10, 90))
-
-
-def say(text: str, voice: Voice) -> Speech:
-    """Speak `text`."""
-    return _say_flite(text, voice) if voice.engine == "flite" else _say_espeak(text, voice)
-
-
-# ---------------------------------------------------------------------------------------------- flite
-
-ARPABET = {
-    "pau": "sil", "aa": "AA", "ae": "AE", "ah": "AE", "ao": "OH", "aw": "AA UW", "ax": "AX", "ay": "AA IY",
-    "b": "PP", "ch": "CH", "d": "DD", "dh": "TH", "dx": "DD", "eh": "EH", "er": "RR", "ey": "EH IY",
-    "f": "FF", "g": "KK", "hh": "KK", "ih": "IY", "iy": "IY", "jh": "CH", "k": "KK", "l": "LL", "m": "PP",
-    "n": "DD", "ng": "KK", "ow": "OH UW", "oy": "OH IY", "p": "PP", "r": "RR", "s": "SS", "sh": "CH",
-    "t": "DD", "th": "TH", "uh": "UW", "uw": "UW", "v": "FF", "w": "UW", "y": "IY", "z": "SS", "zh": "CH",
-}  # fmt: skip
-
-
-def _say_flite(text: str, voice: Voice) -> Speech:
-    with tempfile.TemporaryDirectory() as folder:
-        wav = Path(folder) / "speech.wav"
-        stretch = f"duration_stretch={1 / voice.pace:.3f}"
-        command = ["flite", "-voice", voice.name, "--setf", stretch, "-psdur", "-t", text, "-o", str(wav)]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        rate, samples = wavfile.read(wav)
-    ends = [(name, float(end)) for name, end in (pair.split(":") for pair in printed.split())]
-    phones: list[Phone] = []
-    start = 0.0
-    for name, end in ends:
-        phones += split(ARPABET[name].split(), start, end)
-        start = end
-    return Speech(at_16k(samples, rate), tuple(phones))
-
-
-# --------------------------------------------------------------------------------------------- espeak
 
 IPA = {
     "PP": "pbmɓʙ", "FF": "fvɱʋɸΦβ", "TH": "θð", "DD": "tdnɗʈɖɳɲɾɽ", "SS": "szʦ", "CH": "ʃʒɕʑʂʐSZ",
@@ -224,22 +118,24 @@ class _Espeak:
             at += 1
         return 0
 
-    def say(self, text: str, voice: Voice) -> tuple[NDArray[np.int16], list[tuple[str, float]]]:
+    def say(
+        self, text: str, voice: str, pace: float, pitch: int
+    ) -> tuple[NDArray[np.int16], list[tuple[str, float]]]:
         self.blocks, self.events = [], []
-        if self.espeak.espeak_SetVoiceByName(voice.name.encode()) != 0:
-            raise ValueError(f"espeak-ng has no voice {voice.name}")
-        self.espeak.espeak_SetParameter(self.RATE, round(self.NORMAL_RATE * voice.pace), 0)
-        self.espeak.espeak_SetParameter(self.PITCH, voice.pitch, 0)
+        if self.espeak.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise ValueError(f"espeak-ng has no voice {voice}")
+        self.espeak.espeak_SetParameter(self.RATE, round(self.NORMAL_RATE * pace), 0)
+        self.espeak.espeak_SetParameter(self.PITCH, pitch, 0)
         encoded = text.encode()
         self.espeak.espeak_Synth(encoded, len(encoded) + 1, 0, 1, 0, 1, None, None)
         self.espeak.espeak_Synchronize()
         return np.concatenate(self.blocks), self.events
 
-    def without_echo(self, voice: Voice) -> Voice:
+    def without_echo(self, voice: str) -> str:
         """The same voice if it has none."""
-        variant = voice.name.partition("+")[2] + DRY
+        variant = voice.partition("+")[2] + DRY
         known = (Path(self.folder.name) / "espeak-ng-data/voices/!v" / variant).exists()
-        return replace(voice, name=voice.name + DRY) if known else voice
+        return voice + DRY if known else voice
 
 
 @lru_cache(maxsize=1)
@@ -247,18 +143,26 @@ def _espeak() -> _Espeak:
     return _Espeak()
 
 
-def _say_espeak(text: str, voice: Voice) -> Speech:
-    samples, events = _espeak().say(text, voice)
+def say(text: str, voice: str, pace: float = 1.0, pitch: int = 50) -> Speech:
+    """Speak `text` with `voice`, a language and perhaps + a variant; `pitch` is 0 to 99."""
+    language = voice.partition("+")[0]
+    samples, events = _espeak().say(text, voice, pace, pitch)
     dry = _espeak().without_echo(voice)
-    silences = _silences(*(_espeak().say(text, dry) if dry != voice else (samples, events)))
+    silences = _silences(*(_espeak().say(text, dry, pace, pitch) if dry != voice else (samples, events)))
     seconds = len(samples) / _espeak().sample_rate
     starts = np.array([at for _, at in events]) - silences
     times = [*np.maximum.accumulate(starts.clip(0, seconds)).tolist(), seconds]
     phones = [Phone(0.0, times[0], "sil")]
     for (name, _), (start, stop) in zip(events, pairwise(times), strict=True):
-        phones += split(visemes_of_ipa(name, voice.language) or ["sil"], start, stop)
+        phones += split(visemes_of_ipa(name, language) or ["sil"], start, stop)
     phones = _without_marks([phone for phone in phones if phone.stop > phone.start])
     return Speech(at_16k(samples, _espeak().sample_rate), tuple(phones))
+
+
+def sounds(text: str, language: str) -> list[str]:
+    """The visemes of `text`, with a silence where there may be a pause."""
+    _, events = _espeak().say(text, language, 1.0, 50)
+    return [viseme for name, _ in events for viseme in visemes_of_ipa(name, language) or ["sil"]]
 
 
 def _silences(samples: NDArray[np.int16], events: list[tuple[str, float]]) -> NDArray[np.float64]:
@@ -288,15 +192,3 @@ def _without_marks(phones: list[Phone]) -> list[Phone]:
         else:
             joined += [whole] if viseme == "sil" else run
     return joined
-
-
-def split(visemes: list[str], start: float, stop: float) -> list[Phone]:
-    """Share a phone's time equally among its visemes."""
-    edges = np.linspace(start, stop, len(visemes) + 1).tolist()
-    return [Phone(a, b, name) for name, (a, b) in zip(visemes, pairwise(edges), strict=True)]
-
-
-def at_16k(samples: NDArray[np.int16], rate: int) -> NDArray[np.float32]:
-    common = gcd(rate, SAMPLE_RATE)
-    sound = resample_poly(samples / 32768, SAMPLE_RATE // common, rate // common)
-    return sound.astype(np.float32)

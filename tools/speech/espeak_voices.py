@@ -1,6 +1,6 @@
 """More voices for espeak-ng: drawn ones, and its own without their echo.
 
-An echo fills the silence by which the start of a stop is known (`viseme_data`). A voice without its echo
+An echo fills the silence by which the start of a stop is known (`espeak.py`). A voice without its echo
 says the same things at the same times.
 """
 
@@ -11,6 +11,16 @@ import re
 import subprocess
 from pathlib import Path
 
+_VARIANTS = """
+    m1 m2 m3 m4 m5 m6 m7 f1 f2 f3 f4 klatt klatt2 klatt3 klatt4 Alicia Andrea Andy Annie Denis Diogo
+    Henrique Hugo Jacky Lee Marco Michael Nguyen anika antonio aunty benjamin boris caleb david edward
+    grandma grandpa iven john linda marcelo max miguel norbert pablo paul pedro quincy rob robert sandro
+    shelby steph steph3 victor whisper whisperf steph2 Storm Mike klatt5 klatt6 announcer edward2 michel
+    gustave iven2 iven3 iven4 Alex AnxiousAndy travis zac
+"""
+VARIANTS = ("", *_VARIANTS.split())
+BREATHY = ("Alicia", "Andy", "Annie", "sandro", "steph", "steph2", "steph3", "whisper", "whisperf")
+UNSEEN_VARIANTS = ("f5", "m8", "adam", "belinda", "Gene", "Mario")
 DRAWN = tuple(f"drawn{number}" for number in range(600))
 """Names of voices that are not espeak-ng's."""
 DRY = ".dry"

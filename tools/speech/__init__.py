@@ -1,0 +1,1 @@
+"""Synthetic speech with known sounds, to train the speech network and to measure with."""
