@@ -90,8 +90,7 @@ class AvatarOptions:
     def __post_init__(self) -> None:
         for name in ("max_size", "template_n_frames", "smo_k_s", "motion_frames"):
             check_whole(name, getattr(self, name))
-        if not isinstance(self.face, FaceChoice):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InputError(f"face is {self.face!r}; it must be a FaceChoice.")
+        _check_kind("face", self.face, FaceChoice, "a FaceChoice")
         _check_switch("crop_do_rotate", self.crop_do_rotate)
         if self.smo_k_s < 1:
             raise InputError(f"smo_k_s is {self.smo_k_s}; it must be at least 1 (no smoothing).")
@@ -199,9 +198,8 @@ class StitchOptions:
             _check_choice("fade_type", self.fade_type, get_args(FadeTarget))
         _check_parts("use_d_keys", self.use_d_keys, MOTION_PARTS)
         _check_parts("fade_out_keys", self.fade_out_keys, (*MOTION_PARTS, "kp"))  # kp never fades
-        if isinstance(self.ctrl_info, str) or not isinstance(self.ctrl_info, (Mapping, Sequence)):
-            example = {25: {"delta_yaw": 5}}
-            raise InputError(f"ctrl_info is {self.ctrl_info!r}; it must say what changes, such as {example}.")
+        told = "what changes in which frame, such as {25: {'delta_yaw': 5}}"
+        _check_kind("ctrl_info", self.ctrl_info, (Mapping, Sequence), told)
         _check_choice("vad_on", self.vad_on, get_args(VadOn))
         _check_choice("amplitude_of", self.amplitude_of, get_args(AmplitudeOf))
 
@@ -256,6 +254,11 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 def _check_switch(name: str, value: object) -> None:
     if value not in (True, False):
         raise InputError(f"{name} is {value!r}; it must be True or False.")
+
+
+def _check_kind(name: str, value: object, kind: type | tuple[type, ...], told: str) -> None:
+    if isinstance(value, str) or not isinstance(value, kind):
+        raise InputError(f"{name} is {value!r}; it must be {told}.")
 
 
 def _check_parts(name: str, parts: Iterable[str] | None, known: Sequence[str]) -> None:

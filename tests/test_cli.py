@@ -269,7 +269,7 @@ def test_a_sound_that_cannot_be_used_is_refused(
         (["--seed", "-1"], "whole number from 0"),
         (["--seed", str(2**64)], "whole number from 0"),
         (["--blink_times", "soon"], "must be seconds"),
-        (["--blink_times", "-1"], "0 or later"),
+        (["--blink_times", "-1"], "time of a blink"),
         (["--use_d_keys", "exp:much"], "is no number"),
         (["--overall_ctrl_info", "delta_pitch"], "gives no numbers"),
         (["--ctrl_info", "missing.json"], "missing.json"),

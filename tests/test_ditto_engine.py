@@ -66,7 +66,7 @@ def test_impossible_options_are_refused(make: Callable[[], Any], words: str):
         ({"sampling_timesteps": 0}, "sampling_timesteps is 0"),
         ({"delta_eye_open_n": 0.1}, "delta_eye_open_n is 0.1"),
         ({"blink_rate": -1.0}, "blink rate is -1"),
-        ({"blink_times": (1, float("nan"))}, "begin at nan seconds"),
+        ({"blink_times": (1, float("nan"))}, "time of a blink in seconds is nan"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 2**64}, "whole number from 0 to 18446744073709551615"),
         ({"seed": None}, "seed is None"),
