@@ -137,6 +137,16 @@ def test_decompression_bomb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         read_image(path)
 
 
+def test_a_picture_as_large_as_cameras_take_is_read_without_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 700)
+    Image.new("RGB", (30, 40)).save(tmp_path / "large.png")
+    assert read_image(tmp_path / "large.png").shape == (40, 30, 3)
+    assert kind_of(tmp_path / "large.png") == "picture"
+    assert not recwarn.list
+
+
 def test_content_decides_not_the_suffix(tmp_path: Path) -> None:
     path = save(Image.new("RGB", (40, 40)), tmp_path / "a.png").rename(tmp_path / "a.mp4")
     assert kind_of(path) == "picture"

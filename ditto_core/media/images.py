@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 from contextlib import closing
 from os import PathLike
 from pathlib import Path
@@ -106,9 +107,14 @@ def unreadable(path: str | PathLike[str], error: Exception) -> MediaError:
 
 
 def open_picture(path: str | PathLike[str]) -> Image.Image:
-    """Open a picture of a common kind with Pillow, whose errors (`DAMAGE` among them) are the caller's."""
+    """Open a picture of a common kind with Pillow, whose errors (`DAMAGE` among them) are the caller's.
+
+    Pillow also warns of pictures over 89 megapixels, which cameras take.
+    """
     Image.init()
-    return Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN])
 
 
 def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
