@@ -124,12 +124,29 @@ def test_silence_is_sound(tmp_path: Path) -> None:
     assert read_audio(path).samples.abs().max() == 0
 
 
-def test_truncated_sound_uses_what_is_readable(tmp_path: Path) -> None:
+def test_truncated_sound_uses_what_is_readable(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = write_sound(
         tmp_path / "a.flac", (tone(5, 16000) * 9999).astype(np.int16)[None], 16000, "flac", "s16"
     )
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    whole = path.read_bytes()
+    assert read_audio(path).seconds == 5
+    assert not caplog.messages
+    path.write_bytes(whole[: len(whole) // 2])
     assert 1 < read_audio(path).seconds < 4
+    assert "of 5.0 s can be read" in caplog.messages[-1]
+
+
+def test_damaged_parts_of_the_sound_are_left_out_and_told_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write_sound(tmp_path / "a.m4a", tone(5, 16000)[None].astype(np.float32), 16000, "aac", "fltp")
+    content = bytearray(path.read_bytes())
+    for part in (2, 3):
+        middle = len(content) * part // 5
+        content[middle : middle + 200] = b"\xa5" * 200
+    path.write_bytes(content)
+    assert 4.5 < read_audio(path).seconds < 5
+    assert sum("damaged parts" in message for message in caplog.messages) == 1
 
 
 @given(

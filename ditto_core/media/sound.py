@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from fractions import Fraction
@@ -30,12 +31,16 @@ from .arrays import as_tensor
 from .decoding import open_video
 from .images import unreadable
 
+_log = logging.getLogger(__name__)
+
 RATE_RANGE = (1000, 768_000)
 """Hz; rates outside are taken for mistakes."""
 
 _MOST_CHANNELS = 64
 _PLANES = 8
 """Channels side by side from which on PyAV reads beyond the frame; interleaved ones are read rightly."""
+_MISSING = 0.5
+"""Seconds; a track that is shorter than its file says by more than this is incomplete."""
 _CODEC_FRAME = 4096
 """Samples; an encoder pads its last frame by less than this."""
 _REORDERED = 32
@@ -47,13 +52,14 @@ def read_audio(path: str | PathLike[str]) -> Audio:
 
     Time 0 is the first picture of a video file, otherwise the first sample: a track that begins later
     gets silence in front, one that begins earlier is cut. Encoder delay and padding are removed where the
-    container states them. Raises `MediaError` without a file, without sound, or when nothing can be decoded.
+    container states them. What is damaged or missing at the end is left out, with a warning in the log.
+    Raises `MediaError` without a file, without sound, or when nothing can be decoded.
     """
     try:
         with closing(av.open(str(Path(path).absolute()))) as container:
             if not container.streams.audio:
                 raise MediaError(f"{path} has no sound; choose a file with a sound track.")
-            samples, rate, start = _decode(container, container.streams.audio[0])
+            samples, rate, start = _decode(container, container.streams.audio[0], path)
     except FFmpegError as error:
         raise unreadable(path, error) from error
     first_picture = _first_picture_time(path)
@@ -100,30 +106,41 @@ def _full_scale(values: Tensor) -> Tensor:
     return ((values.double() - (half if info.min == 0 else 0)) / half).float()
 
 
-def _decode(container: InputContainer, stream: AudioStream) -> tuple[Tensor, int, Fraction]:
+def _decode(
+    container: InputContainer, stream: AudioStream, path: str | PathLike[str]
+) -> tuple[Tensor, int, Fraction]:
     """All samples of `stream` as float32 (C, T), their rate, and the time of the first one in seconds."""
     sound: _Recording | None = None
     start = Fraction(0)
-    for frame in _frames(container, stream):
+    for frame in _frames(container, stream, path):
         if sound is None:
             sound = _Recording(frame, stream)
             start = Fraction(frame.pts or 0) * Fraction(frame.time_base or 0)
         sound.append(frame)
     if sound is None:
         return torch.empty(1, 0), 1, start
+    heard, stated = sound.count / sound.rate, float((stream.duration or 0) * (stream.time_base or 0))
+    if heard < stated - _MISSING:
+        _log.warning("The sound of %s is incomplete: %.1f of %.1f s can be read.", path, heard, stated)
     return _without_padding(sound.samples, stream, sound.rate), sound.rate, start
 
 
-def _frames(container: InputContainer, stream: AudioStream) -> Iterator[AudioFrame]:
-    """The decoded frames, up to where a damaged file stops being readable; damaged packets are skipped."""
+def _frames(
+    container: InputContainer, stream: AudioStream, path: str | PathLike[str]
+) -> Iterator[AudioFrame]:
+    """The decoded frames, up to where a damaged file stops being readable; damaged packets are left out,
+    which is told once."""
+    told = False
     try:
         for packet in container.demux(stream):
             try:
                 yield from packet.decode()
-            except FFmpegError:
-                continue
-    except FFmpegError:
-        return
+            except FFmpegError as error:
+                if not told:
+                    _log.warning("%s: damaged parts of the sound are left out (%s).", path, error.strerror)
+                told = True
+    except FFmpegError as error:
+        _log.warning("The sound of %s cannot be read to its end (%s).", path, error.strerror)
 
 
 class _Recording:
