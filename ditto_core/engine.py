@@ -17,7 +17,12 @@ from .options import AvatarOptions, MotionOptions, StitchOptions
 
 
 class Engine(ABC):
-    """One talking-head system behind the shared stages."""
+    """One talking-head system behind the shared stages.
+
+    What flows between them, and its shapes, is in `data`; an engine adds what it needs in subclasses. Every
+    stage raises an `EngineError` for what another engine made (`check_own`), an `InputError` for what cannot
+    be used, and `Interrupted` when the host is stopped.
+    """
 
     name: ClassVar[str]
     """Short name used in options and error messages."""
@@ -33,7 +38,10 @@ class Engine(ABC):
 
     @abstractmethod
     def register(self, source: Source, options: AvatarOptions, host: Host) -> Avatar:
-        """Find the face in every source frame and prepare what rendering needs."""
+        """Find the face in every source frame and prepare what rendering needs.
+
+        Raises `FaceNotFoundError` when no frame shows one, and `MediaError` for frames that cannot be read.
+        """
 
     @abstractmethod
     def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
