@@ -22,6 +22,9 @@ class Releasable(Protocol):
     @property
     def nbytes(self) -> int: ...
 
+    @property
+    def device(self) -> torch.device: ...
+
     def release(self) -> None: ...
 
 

@@ -73,7 +73,7 @@ class ComfyHost(ModelFolders):
 
     def manage(self, model: Releasable) -> None:
         if model not in _managed:
-            _managed[model] = ManagedModel(model, self.device)
+            _managed[model] = ManagedModel(model)
         model_management.load_models_gpu([_managed[model]])
 
     def free_memory(self) -> int:
@@ -97,11 +97,12 @@ class ManagedModel(ModelPatcher):
     itself again on its next use.
     """
 
-    def __init__(self, model: Releasable, device: torch.device) -> None:
+    def __init__(self, model: Releasable) -> None:
         # ComfyUI keeps a patcher while the model lives, so the patcher must not keep the model.
         self.releasable = weakref.ref(model)
+        # One that runs on the CPU takes no memory of the GPU, for which others would have to make room.
         super().__init__(
-            torch.nn.Module(), load_device=device, offload_device=torch.device("cpu"), size=model.nbytes
+            torch.nn.Module(), load_device=model.device, offload_device=torch.device("cpu"), size=model.nbytes
         )
 
     def model_size(self) -> int:

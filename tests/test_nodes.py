@@ -415,6 +415,7 @@ class TestMemory:
     class Model:
         name = "model"
         nbytes = 1000
+        device = torch.device("cpu")
         released = 0
 
         def release(self) -> None:
@@ -435,6 +436,14 @@ class TestMemory:
         assert model.released == 0
         first.detach()
         assert model.released == 1
+
+    def test_a_model_takes_the_memory_of_the_device_it_runs_on(self, host: StubHost) -> None:
+        host.patchers.clear()
+        model = self.Model()
+        comfy = host.pack.nodes.comfy_host.ComfyHost()
+        comfy.device = torch.device("meta")  # stands for a GPU
+        comfy.manage(model)
+        assert host.patchers.pop().load_device == torch.device("cpu")
 
     def test_a_patcher_does_not_keep_its_model_alive(self, host: StubHost) -> None:
         host.patchers.clear()

@@ -56,6 +56,9 @@ class Runner(Protocol):
         ...
 
     @property
+    def device(self) -> torch.device: ...
+
+    @property
     def inputs(self) -> tuple[str, ...]:
         """The names of the network's inputs, in its own order."""
         ...

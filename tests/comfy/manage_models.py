@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import comfy.options
+import torch
 
 comfy.options.enable_args_parsing()
 sys.argv = [sys.argv[0], "--cpu"]
@@ -20,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 class Model:
     name = "model"
     nbytes = 1_000_000
+    device = torch.device("cpu")
     released = 0
 
     def release(self) -> None:
