@@ -58,7 +58,8 @@ def test_keys_shapes_and_types_are_the_published_ones(name):
 
 def test_appearance_extractor():
     recorded = golden("appearance_extractor")
-    volume = seeded("appearance_extractor")(recorded["in.image"])
+    image = seeded_input("appearance/image", (1, 3, 256, 256), "", 0, 1)
+    volume = seeded("appearance_extractor")(image)
     assert volume.shape == (1, 32, 16, 64, 64)
     assert_same(volume[:, ::4, ::4, ::4, ::4], recorded["out.f_s"])
     assert_same(volume.mean().reshape(1), recorded["out.f_s_mean"])
@@ -68,7 +69,8 @@ def test_appearance_extractor():
 @pytest.mark.parametrize("form", FORMS)
 def test_motion_extractor(form: Form):
     recorded = golden("motion_extractor")
-    outputs = form(seeded("motion_extractor"))(recorded["in.image"])
+    image = seeded_input("motion/image", (1, 3, 256, 256), "", 0, 1)
+    outputs = form(seeded("motion_extractor"))(image)
     assert list(outputs) == ["pitch", "yaw", "roll", "t", "exp", "scale", "kp"]
     for name, value in outputs.items():
         assert_same(value, recorded[f"out.{name}"])

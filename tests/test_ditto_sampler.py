@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from helpers.golden import Golden, assert_relative, assert_within
-from helpers.seeded_weights import fill_
+from helpers.seeded_weights import fill_, seeded_input
 
 from ditto_core.ditto.networks import faster
 from ditto_core.ditto.networks.lmdm import LMDM
@@ -64,10 +64,10 @@ def test_a_window_of_motion(count: int, form: Callable[[LMDM], LMDM], model: LMD
     recorded = Golden(f"ditto/lmdm_ddim_{count}")
     motion = sample(
         form(model),
-        recorded["in.aud_cond"],
+        seeded_input(f"ddim{count}/aud_cond", (1, 80, 1103)),
         recorded["in.kp_cond"],
-        recorded["in.noise"][:, None],
-        recorded["in.x_T"],
+        seeded_input(f"ddim{count}/noise", (count - 1, 80, 265))[:, None],
+        seeded_input(f"ddim{count}/x_T", (1, 80, 265)),
     )
     assert_within(motion, recorded["out.motion"], 5e-4)
 
