@@ -1,7 +1,7 @@
 """What the viseme network is trained with: random texts said by many voices, as features and classes.
 
-Needs Debian's espeak-ng, flite, festival, wamerican, the Hunspell dictionaries of `speech.texts`, the voices
-of `speech.festival` and those of `speech.rhvoice`.
+Needs Debian's espeak-ng, flite, festival, wamerican, the Hunspell dictionaries of `speech.texts` and the
+voices of `speech.festival`, `speech.rhvoice` and `speech.pico`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from ditto_core.lite.visemes import ROWS_PER_SECOND, SAMPLE_RATE, VISEMES, log_mel, normalise
-from tools.speech import espeak, festival, rhvoice
+from tools.speech import espeak, festival, pico, rhvoice
 from tools.speech.augment import make_harder, not_speech, other_throat, worsen
 from tools.speech.known import Phone, Speech
 from tools.speech.texts import random_text
@@ -35,6 +35,10 @@ MEASURED_ONLY = ("hindi_NSK_diphone", "marathi_NSK_diphone", "telugu_NSK_diphone
 """Voices of Festival that are not trained with."""
 _WORDS = {"en-gb-scotland": "en", "ky": "ru"}
 """Whose words are said in languages without words of their own; Kyrgyz has all of Russian's letters."""
+_UNTIMED = [
+    (engine, voice, language) for engine in (rhvoice, pico) for voice, language in engine.VOICES.items()
+]
+"""Voices that do not tell when they say what."""
 
 
 @dataclass(frozen=True)
@@ -112,19 +116,19 @@ def _festival_utterances(job: tuple[int, int]) -> list[Utterance]:
     return said
 
 
-def rhvoice_utterances(count: int, seed: int, cache: Path) -> list[Untimed]:
-    """The same by RHVoice's voices in turn, whose labels are still to be found."""
+def untimed_utterances(count: int, seed: int, cache: Path) -> list[Untimed]:
+    """The same by the voices of RHVoice and Pico in turn, whose labels are still to be found."""
     jobs = [(seed, index) for index in range(count)]
-    return _kept(cache / f"rhvoice_{count}_{seed}.pickle", lambda: _in_parallel(_rhvoice_utterance, jobs))
+    return _kept(cache / f"untimed_{count}_{seed}.pickle", lambda: _in_parallel(_untimed_utterance, jobs))
 
 
-def _rhvoice_utterance(job: tuple[int, int]) -> Untimed:
+def _untimed_utterance(job: tuple[int, int]) -> Untimed:
     seed, index = job
-    rng = random.Random(f"rhvoice {seed} {index}")
-    voice, language = list(rhvoice.VOICES.items())[index % len(rhvoice.VOICES)]
+    rng = random.Random(f"untimed {seed} {index}")
+    engine, voice, language = _UNTIMED[index % len(_UNTIMED)]
     text = random_text(_WORDS.get(language, language), rng)
     rate = rng.randint(75, 135) if rng.random() < 0.75 else rng.randint(140, 200)
-    samples = rhvoice.samples_of(text, voice, rate, pitch=rng.randint(80, 125))
+    samples = engine.samples_of(text, voice, rate, pitch=rng.randint(80, 125))
     speech = Speech(samples, (Phone(0.0, len(samples) / SAMPLE_RATE, "sil"),))
     moved = np.random.default_rng((seed, index))
     if moved.random() < 0.65:

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from ditto_core.lite.visemes import BANDS, FIELD, ROWS_PER_SECOND, VISEMES
 
 CHANNELS = 160
-DILATIONS = (1, 2, 3, 4, 6, 9)
-HEARD_FIRST = 3
+DILATIONS = (1, 2, 3, 1, 4, 6, 9, 2, 4)
+HEARD_FIRST = 4
 """Layers before the one that looks at the surroundings."""
 SURROUNDINGS = 100
 """Rows to either side that tell who is speaking, and how."""

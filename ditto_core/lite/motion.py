@@ -98,7 +98,7 @@ def mouth(rows: Tensor) -> dict[str, Tensor]:
     Loudness only opens and shuts the gate: scaling the opening by it agrees less with real mouths.
     """
     silent, gate = _column(rows, "sil"), _gate(rows)
-    closed = (1.5 * smooth(_column(rows, "PP"), 1)).clamp(max=1) * gate
+    closed = (1.35 * smooth(_column(rows, "PP"), 1.5)).clamp(max=1) * gate
     tucked = (1.4 * smooth(_column(rows, "FF"), 2.2)).clamp(max=1) * gate
 
     # Short pauses keep the lips apart, however silent they are; long ones let them close.

@@ -1,6 +1,6 @@
 """Hear visemes in speech: log-mel features, a small network, and class probabilities at 100 Hz.
 
-The network (trained by `tools/train_visemes.py`, described in docs/viseme_model.md) sees 1.26 s to either
+The network (trained by `tools/train_visemes.py`, described in docs/viseme_model.md) sees 1.33 s to either
 side of a row, so long recordings are read in overlapping windows with the result of a single pass.
 """
 
@@ -45,7 +45,7 @@ FFT = 512
 BANDS = 40
 LOWEST_HZ, HIGHEST_HZ = 60.0, 7600.0
 
-FIELD = 126
+FIELD = 133
 """Rows the network sees to either side of a row."""
 
 _BLOCK = 3000  # rows computed at a time: 30 s

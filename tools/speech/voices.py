@@ -26,7 +26,8 @@ class Voice:
 
 
 def random_voice(rng: random.Random) -> Voice:
-    """A third flite, mostly rms and slt, the hardest to hear; the others espeak-ng, half in drawn voices.
+    """A third flite, mostly rms and slt, the hardest to hear; the others espeak-ng, a third each in drawn
+    and in breathy voices.
 
     A quarter of espeak-ng is English, a tenth reads numbers; 30 % of all speaks very fast.
     """
@@ -34,7 +35,7 @@ def random_voice(rng: random.Random) -> Voice:
     if rng.random() < 0.34:
         name = rng.choices(flite.VOICES, weights=(2, 4, 4, 2))[0]
         return Voice("flite", name, pace=rng.uniform(1.4, 1.9) if fast else rng.uniform(0.65, 1.4))
-    variant = rng.choice(rng.choices((VARIANTS, BREATHY, DRAWN, ("",)), weights=(35, 10, 45, 10))[0])
+    variant = rng.choice(rng.choices((VARIANTS, BREATHY, DRAWN, ("",)), weights=(25, 30, 35, 10))[0])
     groups = (ENGLISH, NUMBER_LANGUAGES, ESPEAK_LANGUAGES, HARDEST)
     language = rng.choice(rng.choices(groups, weights=(25, 10, 38, 27))[0])
     name = language + ("+" + variant if variant else "")
