@@ -45,7 +45,7 @@ SPREAD = 1.45
 DRAWN_IN = 0.15
 """How much narrower the mouth gets for every cm it opens: a falling jaw draws its corners in."""
 
-PARTED = 0.43
+PARTED = 0.36
 """Least gap in cm while speaking, closures apart: rounded lips part a little too."""
 
 PAUSED = 0.22
@@ -98,7 +98,7 @@ def mouth(rows: Tensor) -> dict[str, Tensor]:
     Loudness only opens and shuts the gate: scaling the opening by it agrees less with real mouths.
     """
     silent, gate = _column(rows, "sil"), _gate(rows)
-    closed = (1.35 * smooth(_column(rows, "PP"), 1.5)).clamp(max=1) * gate
+    closed = (1.2 * smooth(_column(rows, "PP"), 2)).clamp(max=1) * gate
     tucked = (1.4 * smooth(_column(rows, "FF"), 2.2)).clamp(max=1) * gate
 
     # Short pauses keep the lips apart, however silent they are; long ones let them close.
