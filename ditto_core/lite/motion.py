@@ -45,7 +45,7 @@ SPREAD = 1.45
 DRAWN_IN = 0.15
 """How much narrower the mouth gets for every cm it opens: a falling jaw draws its corners in."""
 
-PARTED = 0.36
+PARTED = 0.43
 """Least gap in cm while speaking, closures apart: rounded lips part a little too."""
 
 PAUSED = 0.22
