@@ -38,13 +38,15 @@ from ditto_core.options import AvatarOptions, MotionOptions, StitchOptions  # no
 from ditto_core.talking_head import animate  # noqa: E402
 
 TILE = 256
-BAND = 44
-"""Height of the line that names a script's example."""
+BAND = 60
+"""Height of the lines that name a script's example and the engine that drew its picture."""
+
+DRAWN_BY = "pictures by Lite, the draft engine"
 
 CLIP = slice(0, 24)
 """Frames of the video that stands for the user's."""
 
-QUALITY = 85
+QUALITY = 80
 
 HEAD = np.s_[:288, 84:372]
 """Where the README's picture shows the portrait."""
@@ -62,7 +64,7 @@ def main() -> None:
     plot = tile(plot_motion(keypoints.motion, 2 * TILE, TILE), 2 * TILE)
     save("quick_start", [[faces[0], faces[1]], [faces[2], faces[3]]])
     save("stages", [[landmarks, faces[1]], [plot]])
-    save("restore_faces", [[tile(square_around_the_face())], [band("Restore faces", TILE)]])
+    save("restore_faces", [[tile(square_around_the_face())], [band("Restore faces", "the square a restorer sees", TILE)]])
     still, _ = render_demo(mouth_amount=0.0)
     clip = put_back(still.engine.decode(still.engine.warp(still))).images[CLIP]
     for number, (name, example) in enumerate(EXAMPLES.items()):
@@ -70,7 +72,7 @@ def main() -> None:
         pictures = speaking(
             example, clip, [*shown[number % 3 :], *shown][: 1 + max(example.clips, example.recordings) // 2]
         )
-        save(name, [pictures, [band(example.title, TILE * len(pictures))]])
+        save(name, [pictures, [band(example.title, DRAWN_BY, TILE * len(pictures))]])
 
 
 def render_demo(mouth_amount: float = 1.0) -> tuple[Keypoints, Frames]:
@@ -113,13 +115,13 @@ def square_around_the_face() -> torch.Tensor:
     return torch.from_numpy(picture)
 
 
-def band(title: str, width: int) -> Image.Image:
-    """A line of text."""
+def band(title: str, remark: str, width: int) -> Image.Image:
+    """A title, and under it a remark on the pictures above."""
     picture = Image.new("RGB", (width, BAND), (24, 24, 28))
-    place = (width // 2, BAND // 2)
-    ImageDraw.Draw(picture).text(
-        place, title, fill=(235, 235, 235), font=ImageFont.load_default(20), anchor="mm"
-    )
+    draw = ImageDraw.Draw(picture)
+    for text, size, grey, y in ((title, 20, 235, 20), (remark, 13, 150, 44)):
+        font = ImageFont.load_default(size)
+        draw.text((width // 2, y), text, fill=(grey, grey, grey), font=font, anchor="mm")
     return picture
 
 
