@@ -105,7 +105,7 @@ def test_both_ways_give_the_same_shapes_and_place():
         assert followed.crop_to_original.shape == (3, 3, 3)
         assert followed.mesh.shape == (3, 478, 3)
         assert followed.landmarks.shape == (3, 478, 2)
-        assert followed.bridged == followed.jumps == ()
+        assert followed.seen.bridged == followed.seen.jumps == ()
         # The eyes and mouth lie where a crop shows them.
         assert 0.3 < float(followed.mesh[0, 1, 0]) < 0.7
         assert 0.3 < float(followed.mesh[0, 1, 1]) < 0.8
@@ -129,8 +129,8 @@ def test_the_mesh_lies_on_the_crop():
 
 def test_a_lost_face_is_bridged_and_found_again():
     followed = follow(frame(20), frame(22), EMPTY, EMPTY, frame(28), frame(30))
-    assert followed.bridged == followed.absent == (2, 3)
-    assert followed.jumps == ()
+    assert followed.seen.bridged == followed.seen.absent == (2, 3)
+    assert followed.seen.jumps == ()
     places = centres(followed)
     assert places[1] < places[2] < places[3] < places[4]
     assert torch.isfinite(followed.crop_to_original).all()
@@ -140,19 +140,19 @@ def test_a_lost_face_is_bridged_and_found_again():
 def test_a_face_that_is_only_not_recognised_is_not_absent():
     blurred = cv2.GaussianBlur(frame(20), (0, 0), 9)
     followed = follow(frame(20), np.asarray(blurred, np.uint8), frame(20))
-    assert followed.bridged == (1,)
-    assert followed.absent == ()
+    assert followed.seen.bridged == (1,)
+    assert followed.seen.absent == ()
 
 
 def test_a_face_that_is_suddenly_elsewhere_is_searched_again():
     followed = follow(frame(0), frame(0), frame(170), frame(170))
-    assert (followed.jumps, followed.bridged) == ((2,), ())
+    assert (followed.seen.jumps, followed.seen.bridged) == ((2,), ())
     assert centres(followed)[2] - centres(followed)[1] > 150
 
 
 def test_the_face_may_appear_later():
     followed = follow(EMPTY, frame(20))
-    assert followed.bridged == (0,)
+    assert followed.seen.bridged == (0,)
     assert torch.equal(followed.landmarks[0], followed.landmarks[1])
 
 

@@ -64,7 +64,7 @@ def test_a_moving_face_is_followed_without_lag(finder: FaceFinder, portrait: Pic
     tracked = follow(finder, [frame(portrait, x, y) for x, y in places])
     assert tracked.landmarks.shape == (18, 478, 3)
     assert tracked.landmarks.dtype == torch.float32
-    assert (tracked.bridged, tracked.jumps) == ((), ())
+    assert (tracked.seen.bridged, tracked.seen.jumps) == ((), ())
     nose = tracked.landmarks[:, NOSE, :2].numpy() - np.array(places)
     assert np.abs(nose - nose.mean(0)).max() < 1.5
 
@@ -74,8 +74,8 @@ def test_frames_without_a_face_are_bridged(finder: FaceFinder, portrait: Picture
     for gone in (0, 1, 5, 6, 7, 11):
         frames[gone] = BLANK
     tracked = follow(finder, frames)
-    assert tracked.bridged == tracked.absent == (0, 1, 5, 6, 7, 11)
-    assert tracked.jumps == ()
+    assert tracked.seen.bridged == tracked.seen.absent == (0, 1, 5, 6, 7, 11)
+    assert tracked.seen.jumps == ()
     x = tracked.landmarks[:, NOSE, 0].numpy()
     assert x[:2] == pytest.approx([x[2]] * 2, abs=1)
     assert x[11] == pytest.approx(x[10], abs=1)
@@ -86,7 +86,7 @@ def test_a_blurred_face_is_still_there(finder: FaceFinder, portrait: Picture) ->
     frames = [frame(portrait, 120, 120) for _ in range(4)]
     frames[2] = np.asarray(cv2.blur(frames[2], (45, 1)))
     tracked = follow(finder, frames)
-    assert (tracked.bridged, tracked.absent) == ((2,), ())
+    assert (tracked.seen.bridged, tracked.seen.absent) == ((2,), ())
 
 
 def test_no_face_in_any_frame(finder: FaceFinder) -> None:
@@ -106,8 +106,8 @@ def test_a_cut_takes_the_nearest_face_and_says_so(finder: FaceFinder, portrait: 
     after[80:, 170:310] = cv2.resize(portrait[:, ::-1], (140, 160))
     after[10:110, 20:120] = cv2.resize(portrait, (100, 100))
     tracked = follow(finder, [*before, *[after] * 4])
-    assert tracked.jumps == (4,)
-    assert tracked.bridged == ()
+    assert tracked.seen.jumps == (4,)
+    assert tracked.seen.bridged == ()
     assert tracked.landmarks[3, NOSE, :2].numpy() == pytest.approx([90, 120], abs=8)
     assert tracked.landmarks[4, NOSE, :2].numpy() == pytest.approx([70, 62], abs=8)
 
@@ -119,7 +119,7 @@ def test_another_face_does_not_take_over(finder: FaceFinder, portrait: Picture) 
     hidden = both.copy()
     hidden[30:220, 0:170] = hidden[10:20, 0:170].mean((0, 1))
     tracked = follow(finder, [both] * 3 + [hidden] * 3 + [both] * 3, FaceChoice("from left", 0))
-    assert tracked.bridged == (3, 4, 5)
+    assert tracked.seen.bridged == (3, 4, 5)
     assert tracked.landmarks[:, NOSE, 0].max() < 120
 
 
@@ -128,8 +128,8 @@ def test_a_face_that_comes_back_elsewhere_is_reported(finder: FaceFinder, portra
     left, right = frame(portrait, 80, 120, 0.8), frame(portrait, 240, 120, 0.8)
     empty = np.ascontiguousarray(np.broadcast_to(frame(portrait, -200, 0)[:1], (HEIGHT, WIDTH, 3)))
     tracked = follow(finder, [left] * 2 + [empty] * 8 + [right] * 2)
-    assert tracked.jumps == (10,)
-    assert tracked.bridged == tuple(range(2, 10))
+    assert tracked.seen.jumps == (10,)
+    assert tracked.seen.bridged == tuple(range(2, 10))
     x = tracked.landmarks[:, NOSE, 0].numpy()
     assert x[:6] == pytest.approx([80] * 6, abs=4)
     assert x[6:] == pytest.approx([240] * 6, abs=4)
@@ -140,7 +140,7 @@ def test_the_choice_waits_for_a_frame_that_fits(finder: FaceFinder, portrait: Pi
     both = alone.copy()
     both[60:180, 200:320] = cv2.resize(portrait[:, ::-1], (120, 120))
     tracked = follow(finder, [alone, both, both], FaceChoice("from left", 1))
-    assert tracked.bridged == (0,)
+    assert tracked.seen.bridged == (0,)
     assert tracked.landmarks[:, NOSE, 0].min() > 200
     with pytest.raises(FaceNotFoundError, match="1 face"):
         follow(finder, [alone, alone], FaceChoice("from left", 1))
@@ -149,8 +149,8 @@ def test_the_choice_waits_for_a_frame_that_fits(finder: FaceFinder, portrait: Pi
 def test_several_faces_are_counted_when_nobody_chose(finder: FaceFinder, portrait: Picture) -> None:
     both = frame(portrait, 80, 120)
     both[60:180, 200:320] = cv2.resize(portrait[:, ::-1], (120, 120))
-    assert follow(finder, [both]).faces == 2
-    assert follow(finder, [both], FaceChoice("from left", 1)).faces == 1
+    assert follow(finder, [both]).seen.faces == 2
+    assert follow(finder, [both], FaceChoice("from left", 1)).seen.faces == 1
 
 
 def test_a_still_face_is_steady_and_a_sudden_move_is_kept(finder: FaceFinder, portrait: Picture) -> None:

@@ -15,6 +15,7 @@ import ditto_core
 from ditto_core.blend.put_back import put_back
 from ditto_core.data import Audio, Keypoints, Motion
 from ditto_core.errors import EngineError, FaceNotFoundError
+from ditto_core.face.seen import Seen
 from ditto_core.face.track import Tracked
 from ditto_core.host import Host
 from ditto_core.lite.coefficients import CHANNELS, COLUMN
@@ -193,7 +194,7 @@ def test_frames_without_the_person_stay_as_they_are():
 def test_frames_in_which_the_mouth_is_hidden_stay_as_they_are():
     picture = portrait()
     landmarks = ENGINE.finder.find(picture).landmarks
-    tracked = Tracked(torch.from_numpy(np.stack([landmarks] * 3)), ())
+    tracked = Tracked(torch.from_numpy(np.stack([landmarks] * 3)), Seen(np.ones(3, bool)))
     source = as_source(np.stack([picture] * 3), FPS)
     video = build_avatar(ENGINE, source, tracked, AvatarOptions(), hidden=(1,))
     rendered = render(video, *[{"open": 1.5}] * 3)
@@ -274,7 +275,7 @@ def turned_portrait(yaw):
     turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
     landmarks = np.zeros((1, 478, 3), np.float32)
     landmarks[0, :468] = canonical_face().vertices @ turn.T * (12, -12, -12) + (256, 256, 0)
-    return as_source(portrait()), Tracked(torch.from_numpy(landmarks), ())
+    return as_source(portrait()), Tracked(torch.from_numpy(landmarks), Seen(np.ones(1, bool)))
 
 
 def test_a_turned_head_is_remarked_and_a_profile_refused():

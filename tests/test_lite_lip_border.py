@@ -80,7 +80,9 @@ def hidden_lips(*pictures, landmarks, bridged=()):
     watch = LipWatch()
     for picture in pictures:
         watch(picture, landmarks)
-    return watch.hidden(len(pictures) + len(bridged), bridged)
+    found = np.ones(len(pictures) + len(bridged), bool)
+    found[list(bridged)] = False
+    return watch.hidden(found)
 
 
 @pytest.mark.parametrize("thing", [(25, 25, 28), (205, 160, 135), (210, 150, 130)])

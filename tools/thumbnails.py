@@ -64,7 +64,10 @@ def main() -> None:
     plot = tile(plot_motion(keypoints.motion, 2 * TILE, TILE), 2 * TILE)
     save("quick_start", [[faces[0], faces[1]], [faces[2], faces[3]]])
     save("stages", [[landmarks, faces[1]], [plot]])
-    save("restore_faces", [[tile(square_around_the_face())], [band("Restore faces", "the square a restorer sees", TILE)]])
+    save(
+        "restore_faces",
+        [[tile(square_around_the_face())], [band("Restore faces", "the square a restorer sees", TILE)]],
+    )
     still, _ = render_demo(mouth_amount=0.0)
     clip = put_back(still.engine.decode(still.engine.warp(still))).images[CLIP]
     for number, (name, example) in enumerate(EXAMPLES.items()):

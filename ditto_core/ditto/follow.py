@@ -19,9 +19,10 @@ from torch import Tensor
 from ..errors import FaceNotFoundError
 from ..face.crop import axis_points, face_to_crop, inverse
 from ..face.find import FaceFinder, Outline
-from ..face.follower import REACH, REACH_GROWTH, RESIZE_LIMIT, Follower, bridge, distance
+from ..face.follower import REACH, REACH_GROWTH, RESIZE_LIMIT, Follower, distance
 from ..face.mesh import landmark_region
 from ..face.region import Picture, Points
+from ..face.seen import Seen
 from ..face.topology import COUNT, LEFT_BROW, OVAL, RIGHT_BROW
 from ..face.track import track
 from ..host import Host, Releasable
@@ -43,18 +44,13 @@ class FollowedFace:
     """A face in S frames.
 
     landmarks (S, 478, 2) pixels of the frame; crop_to_original (S, 3, 3); mesh (S, 478, 3) the landmarks as
-    fractions of the crop. bridged: frames that show no face and got their neighbours' values; jumps: frames
-    where the face was picked up at another place; absent: those bridged frames that show something else;
-    faces: how many there were when the largest one was taken.
+    fractions of the crop. Where the face was not seen they are its neighbours'.
     """
 
     landmarks: Tensor
     crop_to_original: Tensor
     mesh: Tensor
-    bridged: tuple[int, ...]
-    jumps: tuple[int, ...]
-    absent: tuple[int, ...]
-    faces: int
+    seen: Seen
 
 
 class FaceFollower(Protocol):
@@ -78,9 +74,7 @@ class BuiltInFaces:
         points = tracked.landmarks[..., :2]
         placed = inverse(face_to_crop(points[:, CROPPED_BY], axis_points(points), CROP_SIDE, options))
         mesh = _on_crop(tracked.landmarks, placed)
-        return FollowedFace(
-            points, placed, mesh, tracked.bridged, tracked.jumps, tracked.absent, tracked.faces
-        )
+        return FollowedFace(points, placed, mesh, tracked.seen)
 
 
 def _on_crop(landmarks: Tensor, placed: Tensor) -> Tensor:
@@ -127,13 +121,11 @@ class PublishedFaces:
             points[index], mesh[index] = sight.landmarks, sight.mesh
 
         seen = _Search(self.faces, self.new_mesh(), options).through(frames, host, keep)
-        bridge(points, seen.found, seen.jumps)
-        bridge(mesh, seen.found, seen.jumps)
+        seen.bridge(points)
+        seen.bridge(mesh)
         placed = torch.cat([inverse(to_crop(frame, CROP_SIDE, options)).float() for frame in points])
         on_crop = torch.from_numpy(mesh)
-        return FollowedFace(
-            _on_frame(on_crop, placed), placed, on_crop, seen.bridged, seen.jumps, seen.absent, seen.faces
-        )
+        return FollowedFace(_on_frame(on_crop, placed), placed, on_crop, seen)
 
 
 def _on_frame(mesh: Tensor, placed: Tensor) -> Tensor:

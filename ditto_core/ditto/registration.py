@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor
 from ..data import Source
 from ..engine import Engine
 from ..face.crop import crop_faces
-from ..face.follower import bridge, remarks
+from ..face.seen import Seen
 from ..host import Host
 from ..options import AvatarOptions
 from ..sequences import LazySequence, mirror_index
@@ -43,8 +42,8 @@ def build_avatar(
     """The avatar of the person whose face was followed through `source`."""
     crops = crop_faces(source.frames, followed.crop_to_original, CROP_SIDE)
     measured = _measure(crops, extract_motion, host)
-    own = _bridged(measured, followed)
-    face = _smoothed(own, options.smo_k_s, followed.jumps)
+    own = _bridged(measured, followed.seen)
+    face = _smoothed(own, options.smo_k_s, followed.seen)
     return DittoAvatar(
         engine=engine,
         frames=source.frames,
@@ -52,13 +51,13 @@ def build_avatar(
         landmarks=followed.landmarks,
         crop_to_original=followed.crop_to_original,
         crop_size=CROP_SIDE,
-        notes=remarks(len(followed.mesh), followed.bridged, followed.jumps, followed.absent, followed.faces),
+        notes=followed.seen.remarks(),
         face=face,
         rest=_with_neutral_mouth(face, options.motion_frames),
         shape=own.kp[0],
         eyes=eye_attributes(followed.mesh),
         appearance=AppearanceVolumes(crops, lambda batch: extract_appearance(network_input(batch))),
-        absent=frozenset(followed.absent),
+        absent=frozenset(followed.seen.absent),
     )
 
 
@@ -80,24 +79,20 @@ def _measure(crops: LazySequence, extract_motion: ExtractMotion, host: Host) -> 
     return FaceInfo(**held)
 
 
-def _bridged(face: FaceInfo, followed: FollowedFace) -> FaceInfo:
+def _bridged(face: FaceInfo, seen: Seen) -> FaceInfo:
     """Frames without a face get their neighbours' motion: what the network made of them is no face's."""
-    found = np.ones(len(face), bool)
-    found[list(followed.bridged)] = False
 
     def fill(values: Tensor) -> Tensor:
         filled = np.array(values.numpy())
-        bridge(filled, found, followed.jumps)
+        seen.bridge(filled)
         return torch.from_numpy(filled)
 
     return face.map(fill)
 
 
-def _smoothed(face: FaceInfo, kernel: int, jumps: tuple[int, ...]) -> FaceInfo:
+def _smoothed(face: FaceInfo, kernel: int, seen: Seen) -> FaceInfo:
     """The face averaged over frames, but not over a jump."""
-    ends = (0, *jumps, len(face))
-    parts = [smooth_source(face.take(slice(*shot)), kernel) for shot in pairwise(ends)]
-    return _joined(parts)
+    return _joined([smooth_source(face.take(shot), kernel) for shot in seen.shots])
 
 
 def _joined(parts: list[FaceInfo]) -> FaceInfo:

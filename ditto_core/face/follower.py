@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import FaceNotFoundError
@@ -24,6 +22,7 @@ from ..host import Host
 from ..sequences import LazySequence
 from .find import Box, Outline, no_face
 from .region import Picture, Points
+from .seen import Seen
 
 REACH, REACH_GROWTH = 0.5, 0.25  # in face sizes: for the next frame, and for each frame the face is lost
 RESIZE_LIMIT = 1.6  # a face does not grow or shrink more from one sight to the next
@@ -33,26 +32,6 @@ THUMBNAIL = (32, 32)
 
 Sight = TypeVar("Sight", bound=Outline)
 """The face as it was seen in one frame."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """In which of S frames the face was seen.
-
-    found: (S,); jumps: the frames where it was picked up at another place, after a cut or an absence; absent:
-    those not found that show something else where the face was last; faces: how many there were when nobody
-    said which one is meant.
-    """
-
-    found: NDArray[np.bool_]
-    jumps: tuple[int, ...]
-    absent: tuple[int, ...]
-    faces: int
-
-    @property
-    def bridged(self) -> tuple[int, ...]:
-        """The frames that show no face."""
-        return tuple(np.flatnonzero(~self.found).tolist())
 
 
 class Follower(ABC, Generic[Sight]):
@@ -115,31 +94,6 @@ class Follower(ABC, Generic[Sight]):
         return sight, jumped
 
 
-def remarks(
-    frames: int, bridged: Sequence[int], jumps: Sequence[int], absent: Sequence[int], faces: int
-) -> tuple[str, ...]:
-    """What the user should know of a face that was followed through so many frames; the rest as in `Seen`."""
-    told: list[str] = []
-    if faces > 1:
-        told.append(
-            f"There are {faces} faces and the largest one speaks; face in Ditto Load Avatar, or --face, "
-            "chooses another one."
-        )
-    if bridged:
-        told.append(
-            f"No face was found in {len(bridged)} of {frames} frames (first: {bridged[0]}); its place and "
-            "motion there are taken from the neighbouring frames."
-        )
-    if absent:
-        told.append(f"{len(absent)} frames show something else instead of the face and stay as they are.")
-    if jumps:
-        told.append(
-            f"At frame {jumps[0]} of the video the face is somewhere else, as after a cut; the face nearest "
-            "to its last place is taken for the same person."
-        )
-    return tuple(told)
-
-
 class _LastSight:
     """The scene in which a face was last seen, and what the picture looked like where it was."""
 
@@ -190,19 +144,3 @@ def _no_face_in(frames: LazySequence) -> FaceNotFoundError:
     """The error for frames (S, H, W, 3) none of which shows a face."""
     where = "the picture" if len(frames) == 1 else f"any of the {len(frames)} frames"
     return no_face(where, frames.shape[1], frames.shape[0])
-
-
-def bridge(values: Points, found: NDArray[np.bool_], jumps: Sequence[int]) -> None:
-    """Fill the rows (S, …) of frames without a face in place: on a line between the neighbours, or like the
-    only neighbour.
-
-    Across a jump there is no line to follow: such frames take the nearer neighbour.
-    """
-    known, missing = np.flatnonzero(found), np.flatnonzero(~found)
-    place = np.searchsorted(known, missing)
-    left, right = known[np.maximum(place - 1, 0)], known[np.minimum(place, len(known) - 1)]
-    share = (missing - left) / np.maximum(right - left, 1)
-    share = np.where(np.isin(right, jumps), np.round(share), share)
-    share = np.where(place == 0, 1.0, np.where(place == len(known), 0.0, share))
-    for index, a, b, t in zip(missing, left, right, share, strict=True):
-        values[index] = (1 - t) * values[a] + t * values[b]

@@ -23,9 +23,10 @@ from ..options import FaceChoice
 from ..sequences import LazySequence
 from .crop import draw
 from .find import Face, FaceFinder, choose, nearest
-from .follower import REACH, REACH_GROWTH, RESIZE_LIMIT, Follower, bridge, distance
+from .follower import REACH, REACH_GROWTH, RESIZE_LIMIT, Follower, distance
 from .mesh import landmark_region
 from .region import Picture, Points
+from .seen import Seen
 from .topology import COUNT
 
 THOROUGH_EVERY = 25  # frames between two thorough searches while no face was found yet
@@ -42,17 +43,11 @@ SMOOTH_CHUNK = 256
 class Tracked:
     """A face in every frame.
 
-    landmarks: (S, 478, 3) float32 pixels, z in the same unit; bridged: the frames that show no face and got
-    their neighbours' landmarks; jumps: the frames where the face was picked up at another place, after a cut
-    or an absence; absent: those bridged frames that show something else where the face was last; faces: how
-    many there were when the largest one was taken.
+    landmarks: (S, 478, 3) float32 pixels, z in the same unit; where the face was not seen, its neighbours'.
     """
 
     landmarks: Tensor
-    bridged: tuple[int, ...]
-    jumps: tuple[int, ...] = ()
-    absent: tuple[int, ...] = ()
-    faces: int = 1
+    seen: Seen
 
 
 Adjustment = Callable[[Picture, Points], Points]
@@ -77,10 +72,10 @@ def track(
         landmarks[index] = adjust(picture, face.landmarks) if adjust else face.landmarks
 
     seen = _Search(finder, choice).through(frames, host, keep)
-    bridge(landmarks, seen.found, seen.jumps)
-    for start, stop in zip([0, *seen.jumps], [*seen.jumps, len(frames)], strict=True):
-        _smooth(landmarks[start:stop])
-    return Tracked(torch.from_numpy(landmarks), seen.bridged, seen.jumps, seen.absent, seen.faces)
+    seen.bridge(landmarks)
+    for shot in seen.shots:
+        _smooth(landmarks[shot])
+    return Tracked(torch.from_numpy(landmarks), seen)
 
 
 class _Search(Follower[Face]):

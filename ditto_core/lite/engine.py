@@ -72,7 +72,7 @@ class LiteEngine(Engine):
         frames = limit_size(first_frames(source.frames, options.template_n_frames), options.max_size)
         watch = LipWatch()
         tracked = track(self.finder, frames, options.face, host, watch)
-        hidden = watch.hidden(len(frames), tracked.bridged)
+        hidden = watch.hidden(tracked.seen.found)
         frames = RememberedSequence(frames)  # rendering and putting back read the same ones in turn
         return build_avatar(self, replace(source, frames=frames), tracked, options, hidden)
 

@@ -7,10 +7,9 @@ as the skin, nothing can be told.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ..face.region import Picture
 from .geometry import LOWER_LIP, UPPER_LIP, Floats
@@ -35,10 +34,10 @@ class LipWatch:
         self._contrasts.append(_lip_contrast(picture, landmarks))
         return part_at_darkness(picture, landmarks)
 
-    def hidden(self, count: int, bridged: Sequence[int]) -> tuple[int, ...]:
-        """Those of `count` frames in which something hides the lips; the bridged ones showed no face."""
-        contrasts = np.full(count, np.inf)
-        contrasts[np.setdiff1d(np.arange(count), bridged)] = self._contrasts
+    def hidden(self, found: NDArray[np.bool_]) -> tuple[int, ...]:
+        """The frames in which something hides the lips. found: (S,) which showed a face."""
+        contrasts = np.full(len(found), np.inf)
+        contrasts[found] = self._contrasts
         usual = float(np.median(self._contrasts))
         if usual < LEAST_CONTRAST:
             return ()

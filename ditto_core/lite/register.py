@@ -13,7 +13,6 @@ from ..data import Source
 from ..engine import Engine
 from ..errors import FaceNotFoundError
 from ..face.crop import crop_to_original
-from ..face.follower import remarks
 from ..face.track import Tracked
 from ..options import AvatarOptions
 from .avatar import LiteAvatar
@@ -54,8 +53,8 @@ def build_avatar(
     shapes = placement.to_cm(mesh[:, :VERTICES])
     angles, gap = placement.head_angles(), mouth_gap(shapes)
     _check_angle(angles[:, 0], source.name)
-    seen = np.ones(len(mesh), bool)
-    seen[[*tracked.bridged, *hidden]] = False
+    seen = np.array(tracked.seen.found)
+    seen[[*hidden]] = False
     best = _clearest_frame(angles, gap, _eye_opening(shapes), seen)
     opened = _frame_with_open_mouth(angles, gap, seen, best)
     # A video's clearest frame may round its lips: their usual width is that of all frames.
@@ -82,7 +81,7 @@ def build_avatar(
         corners=corners,
         region=region,
         map_shape=(max(2, round(region[0] * scale)), max(2, round(region[1] * scale))),
-        absent=frozenset((*tracked.absent, *hidden)),
+        absent=frozenset((*tracked.seen.absent, *hidden)),
     )
 
 
@@ -164,4 +163,4 @@ def _notes(
             f"Something is in front of the mouth in {len(hidden)} of {frames} frames (first: {hidden[0]}); "
             "they stay as they are."
         )
-    return (*notes, *remarks(frames, tracked.bridged, tracked.jumps, tracked.absent, tracked.faces))
+    return (*notes, *tracked.seen.remarks())
