@@ -24,16 +24,15 @@ from helpers.media import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from ditto_core.data import Frames
-from ditto_core.errors import InputError, MediaError
+from ditto_core.errors import MediaError
 from ditto_core.media import decoding
 from ditto_core.media.sound import read_audio
-from ditto_core.media.source import as_source, first_frames, limit_size, open_source
+from ditto_core.media.source import open_source
 from ditto_core.media.video import VideoFrames
 from ditto_core.media.writer import write_video
-from ditto_core.sequences import GatheredSequence, TensorSequence, mirror_index
+from ditto_core.sequences import GatheredSequence, mirror_index
 
 FPS = Fraction(25)
 STEADY = [40 * i for i in range(60)]
@@ -304,161 +303,10 @@ def test_the_file_is_closed_with_the_sequence(steady: Path) -> None:
     assert handles() == before
 
 
-@pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
-def test_an_animated_picture_is_a_video(tmp_path: Path, suffix: str) -> None:
-    greys = [Image.new("RGB", (32, 32), (level, level, level)) for level in (0, 120, 240)]
-    path = tmp_path / f"moving.{suffix}"
-    greys[0].save(path, save_all=True, append_images=greys[1:], duration=400)
-    source = open_source(path, FPS)
-    assert source.fps == FPS
-    assert len(source.frames) == 30
-    for index, level in ((25, 240), (5, 0), (15, 120)):
-        assert abs(int(source.frames[index : index + 1].float().mean()) - level) <= 4
-
-
-def test_an_animated_picture_may_be_transparent_and_hurried(tmp_path: Path) -> None:
-    path = tmp_path / "a.webp"
-    frames = [Image.new("RGBA", (32, 20), (240, 240, 240, alpha)) for alpha in (255, 0)]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=0, lossless=True)
-    source = open_source(path, FPS)
-    assert len(source.frames) == 5, "two pictures of 0.1 s"
-    assert source.frames.shape == (20, 32, 3)
-    assert [int(frame.max()) for frame in source.frames[:]] == [240, 240, 128, 128, 128]
-
-
-def test_a_damaged_animation_is_said(tmp_path: Path) -> None:
-    path = tmp_path / "a.webp"
-    noise = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3), np.uint8)
-    frames = [Image.fromarray(pixels) for pixels in noise]
-    frames[0].save(path, save_all=True, append_images=frames[1:], duration=400)
-    path.write_bytes(path.read_bytes()[:-6000])
-    with pytest.raises(MediaError, match=r"a\.webp"):
-        open_source(path, FPS)
-
-
-def test_a_video_of_one_frame_is_a_picture(tmp_path: Path) -> None:
-    source = open_source(write_clip(tmp_path / "a.mp4", [0]), FPS)
-    assert source.fps is None
-    assert len(source.frames) == 1
-
-
-def test_a_heic_picture_is_refused_with_advice(tmp_path: Path) -> None:
-    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
-    with pytest.raises(MediaError, match="HEIC picture, which cannot be read; save it as JPEG"):
-        open_source(tmp_path / "a.jpg", FPS)
-
-
 def test_a_colon_in_a_name_makes_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_clip(tmp_path / "a:b.mp4", [0, 40])
     monkeypatch.chdir(tmp_path)
     assert len(VideoFrames("a:b.mp4", FPS)) == 2
-
-
-def test_open_source_tells_pictures_from_videos(steady: Path, tmp_path: Path) -> None:
-    video = open_source(steady.rename(tmp_path / "video.png"), FPS)
-    steady.write_bytes((tmp_path / "video.png").read_bytes())
-    assert (video.fps, len(video.frames), video.name) == (FPS, 60, "video.png")
-    Image.fromarray(numbered(3)).save(tmp_path / "picture.png")
-    picture = open_source((tmp_path / "picture.png").rename(tmp_path / "picture.mp4"), FPS)
-    assert (picture.fps, len(picture.frames)) == (None, 1)
-    np.testing.assert_array_equal(picture.frames[0].numpy(), numbered(3))
-
-
-@given(
-    dtype=st.sampled_from([torch.uint8, torch.float16, torch.float32, torch.float64]),
-    channels=st.sampled_from([1, 3, 4]),
-    count=st.integers(0, 3),
-)
-def test_pixels_of_every_kind(dtype: torch.dtype, channels: int, count: int) -> None:
-    shape = (*([count] if count else []), 16, 20, channels)
-    values = torch.full(shape, 200, dtype=torch.uint8)
-    values[..., 0, 0, :] = 255
-    pixels = values if dtype == torch.uint8 else values.to(dtype) / 255
-    source = as_source(pixels, FPS)
-    assert source.frames.shape == (16, 20, 3)
-    assert source.frames.dtype == torch.uint8
-    assert len(source.frames) == max(count, 1)
-    assert source.fps == (FPS if count > 1 else None)
-    grey = 200 if channels < 4 else round((200 * 200 + 55 * 128) / 255)
-    assert (source.frames[:][:, 1:].int() - grey).abs().max() <= 1
-    assert source.frames[0][0, 0].tolist() == [255] * 3
-
-
-def test_floats_round_and_convert_lazily() -> None:
-    exact = torch.arange(256, dtype=torch.uint8).view(16, 16, 1).expand(16, 16, 3)
-    np.testing.assert_array_equal(as_source(exact.float() / 255).frames[0], exact)
-    np.testing.assert_array_equal(as_source((exact.float() / 255).half()).frames[0], exact)
-    batch = torch.zeros(3, 16, 16, 3)
-    batch[2, 0, 0, 0] = float("nan")
-    frames = as_source(batch, FPS).frames
-    assert frames[:2].max() == 0
-    with pytest.raises(InputError, match="frame 2 contains NaN"):
-        frames[1:3]
-
-
-@pytest.mark.parametrize(
-    ("pixels", "message"),
-    [
-        (np.zeros((16, 16), np.uint8), "channels"),
-        (np.zeros((16, 16, 2), np.uint8), "channels"),
-        (np.zeros((0, 16, 16, 3), np.uint8), "channels"),
-        (np.zeros((16, 16, 3), np.int32), "uint8 or float"),
-        (np.zeros((4, 16, 3), np.uint8), "16 x 4"),
-    ],
-)
-def test_pixels_that_cannot_be_used(pixels: np.ndarray, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        as_source(pixels)
-
-
-def test_floats_up_to_255_are_refused() -> None:
-    with pytest.raises(InputError, match="far above 1"):
-        _ = as_source(np.full((16, 16, 3), 200.0, np.float32)).frames[0]
-
-
-@settings(max_examples=40)
-@given(height=st.integers(16, 300), width=st.integers(16, 300), max_size=st.integers(64, 200))
-def test_limit_size(height: int, width: int, max_size: int) -> None:
-    longer = max(height, width)
-    scaled = [round(s * max_size / longer) if longer > max_size else s for s in (height, width)]
-    wanted = tuple(s - s % 2 for s in scaled)
-    source = TensorSequence(torch.zeros(2, height, width, 3, dtype=torch.uint8))
-    if min(wanted) < 16:
-        with pytest.raises(InputError, match="at least 16"):
-            limit_size(source, max_size)
-        return
-    limited = limit_size(source, max_size)
-    assert limited.shape == (*wanted, 3)
-    assert limited[:].shape == (2, *wanted, 3)
-
-
-def test_unscaled_pixels_stay_the_same_bytes() -> None:
-    pixels = torch.randint(0, 256, (3, 33, 65, 3), dtype=torch.uint8)
-    limited = limit_size(TensorSequence(pixels), 100)
-    assert torch.equal(limited[:], pixels[:, :32, :64])
-    even = TensorSequence(pixels[:, :32, :64])
-    assert limit_size(even, 64) is even
-
-
-def test_scaling_averages_areas() -> None:
-    checks = torch.zeros(1, 64, 64, 3, dtype=torch.uint8)
-    checks[:, ::2, ::2] = 200
-    assert set(limit_size(TensorSequence(checks), 32)[0].unique().tolist()) == {50}
-
-
-def test_first_frames() -> None:
-    frames = numbered_sequence(10)
-    assert numbers_of(first_frames(frames, 3)[:]) == [0, 1, 2]
-    assert first_frames(frames, -1) is frames
-    assert first_frames(frames, 99) is frames
-
-
-def test_flipped_and_read_only_arrays() -> None:
-    pixels = np.arange(16 * 20 * 3, dtype=np.uint8).reshape(16, 20, 3)
-    bgr = pixels[..., ::-1]
-    np.testing.assert_array_equal(as_source(bgr).frames[0].numpy(), bgr)
-    pixels.flags.writeable = False
-    np.testing.assert_array_equal(as_source(pixels).frames[0].numpy(), pixels)
 
 
 def test_looping_a_stream_that_cannot_seek_opens_it_again(tmp_path: Path, monkeypatch) -> None:
@@ -468,10 +316,3 @@ def test_looping_a_stream_that_cannot_seek_opens_it_again(tmp_path: Path, monkey
     assert numbers_of(mirrored[:]) == [*range(60), *reversed(range(60))]
     numbers = [number for batch in mirrored.batches(8) for number in numbers_of(batch)]
     assert numbers == [*range(60), *reversed(range(60))]
-
-
-def test_a_text_is_no_video(tmp_path: Path) -> None:
-    text = tmp_path / "notes.txt"
-    text.write_text("It was a dark and stormy night.\n" * 50)
-    with pytest.raises(MediaError, match="no moving picture"):
-        open_source(text, FPS)
