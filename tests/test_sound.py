@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from helpers.media import numbered, tone, write_clip, write_sound
+from helpers.media import in_another_encoding, numbered, tone, write_clip, write_sound
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
@@ -50,6 +50,13 @@ def test_every_sample_format_keeps_its_scale(
     assert audio.samples.shape == stereo.shape
     assert audio.samples.dtype == torch.float32
     np.testing.assert_allclose(audio.samples.numpy(), stereo, atol=step)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("wav", "pcm_s16le"), ("flac", "flac")])
+def test_titles_may_be_in_any_encoding(tmp_path: Path, suffix: str, codec: str) -> None:
+    samples = np.arange(1000, dtype=np.int16)[None]
+    path = in_another_encoding(write_sound(tmp_path / f"a.{suffix}", samples, 16000, codec, "s16"))
+    assert read_audio(path).samples.shape == (1, 1000)
 
 
 @settings(max_examples=20)

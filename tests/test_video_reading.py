@@ -13,6 +13,7 @@ import torch
 from helpers.media import (
     BLOCK,
     add_cover_art,
+    in_another_encoding,
     numbered,
     numbered_sequence,
     numbers_of,
@@ -301,6 +302,11 @@ def test_the_file_is_closed_with_the_sequence(steady: Path) -> None:
     assert handles() == before + 1
     del video
     assert handles() == before
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "avi"])
+def test_titles_may_be_in_any_encoding(tmp_path: Path, suffix: str) -> None:
+    assert len(VideoFrames(in_another_encoding(write_clip(tmp_path / f"a.{suffix}", STEADY)), FPS)) == 60
 
 
 def test_a_colon_in_a_name_makes_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,12 +65,20 @@ class Timeline:
 _NO_VIDEO = ("tty",)
 
 
-def open_video(path: str | PathLike[str]) -> tuple[InputContainer, VideoStream]:
-    """Open the file and its first moving picture (cover art is none)."""
-    try:
-        container = av.open(str(Path(path).absolute()))  # `a:b.mp4` alone would be a protocol
+def open_file(path: str | PathLike[str]) -> InputContainer:
+    """Open a video or a sound, in whatever encoding its title and the like are.
+
+    Raises `MediaError` when there is none.
+    """
+    try:  # `a:b.mp4` alone would be a protocol
+        return av.open(str(Path(path).absolute()), metadata_errors="replace")
     except (FFmpegError, OSError) as error:
         raise unreadable(path, error) from error
+
+
+def open_video(path: str | PathLike[str]) -> tuple[InputContainer, VideoStream]:
+    """Open the file and its first moving picture (cover art is none)."""
+    container = open_file(path)
     for stream in container.streams.video:
         if not _is_cover_art(stream) and container.format.name not in _NO_VIDEO:
             stream.thread_type = "AUTO"

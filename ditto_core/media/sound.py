@@ -9,7 +9,6 @@ from fractions import Fraction
 from itertools import islice
 from numbers import Real
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import av
@@ -28,7 +27,7 @@ from ..audio.resample import resample
 from ..data import Audio
 from ..errors import InputError, MediaError
 from .arrays import as_tensor
-from .decoding import open_video
+from .decoding import open_file, open_video
 from .images import unreadable
 
 _log = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ def read_audio(path: str | PathLike[str]) -> Audio:
     Raises `MediaError` without a file, without sound, or when nothing can be decoded.
     """
     try:
-        with closing(av.open(str(Path(path).absolute()))) as container:
+        with closing(open_file(path)) as container:
             if not container.streams.audio:
                 raise MediaError(f"{path} has no sound; choose a file with a sound track.")
             samples, rate, start = _decode(container, container.streams.audio[0], path)

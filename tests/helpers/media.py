@@ -135,6 +135,12 @@ def encode_sound(
     output.mux(stream.encode(None))
 
 
+def in_another_encoding(path: Path) -> Path:
+    """The file, in which the name of the program that wrote it is no UTF-8."""
+    path.write_bytes(path.read_bytes().replace(b"Lavf", b"Lav\xe9"))
+    return path
+
+
 def add_cover_art(path: Path) -> None:
     """Put a picture in front of an mp3, as ID3v2.3 stores it."""
     png = io.BytesIO()
