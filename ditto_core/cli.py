@@ -12,6 +12,7 @@ import os
 import secrets
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -100,6 +101,8 @@ def _set_up_logging(verbose: bool) -> None:
     logging.getLogger("libav").setLevel(logging.DEBUG if verbose else logging.CRITICAL)
     if not verbose:  # the AV1 encoder talks past FFmpeg; 1: errors only
         os.environ.setdefault("SVT_LOG", "1")
+    if not (verbose or sys.warnoptions):  # what libraries warn developers of
+        warnings.simplefilter("ignore")
 
 
 def _fail(error: Exception, told: str, code: int) -> int:

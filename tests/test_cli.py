@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -217,6 +218,15 @@ def test_what_ffmpeg_says_itself_is_not_shown(
     finally:
         av.logging.set_level(before)
     refusal(capfd)
+
+
+def test_what_libraries_warn_developers_of_is_not_shown(speech: Path, tmp_path: Path, folder: Path) -> None:
+    Image.effect_noise((64, 64), 60).save(tmp_path / "cut.tiff")
+    (tmp_path / "cut.tiff").write_bytes((tmp_path / "cut.tiff").read_bytes()[:100])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        assert talk(tmp_path / "cut.tiff", speech, folder / "out.mp4") == 2
+    assert not [warning for warning in told if warning.category is UserWarning]
 
 
 BAD_SOUNDS: dict[str, tuple[Callable[[Path], Path], str]] = {

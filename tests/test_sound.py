@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import av
@@ -57,6 +58,15 @@ def test_titles_may_be_in_any_encoding(tmp_path: Path, suffix: str, codec: str) 
     samples = np.arange(1000, dtype=np.int16)[None]
     path = in_another_encoding(write_sound(tmp_path / f"a.{suffix}", samples, 16000, codec, "s16"))
     assert read_audio(path).samples.shape == (1, 1000)
+
+
+def test_integers_of_64_bits(tmp_path: Path) -> None:
+    samples = (VOICE * 2.0**62).astype("<i8").tobytes()
+    kind = struct.pack("<HHIIHH", 1, 1, 16000, 16000 * 8, 8, 64)
+    chunks = b"fmt " + struct.pack("<I", 16) + kind + b"data" + struct.pack("<I", len(samples)) + samples
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WAVE" + chunks)
+    np.testing.assert_allclose(read_audio(path).samples[0].numpy(), VOICE / 2, atol=2**-24)
 
 
 @settings(max_examples=20)

@@ -38,6 +38,8 @@ RATE_RANGE = (1000, 768_000)
 _MOST_CHANNELS = 64
 _PLANES = 8
 """Channels side by side from which on PyAV reads beyond the frame; interleaved ones are read rightly."""
+_WIDE = ("s64", "s64p")
+"""Integers of 64 bits, of which PyAV makes no arrays."""
 _MISSING = 0.5
 """Seconds; a track that is shorter than its file says by more than this is incomplete."""
 _CODEC_FRAME = 4096
@@ -173,9 +175,10 @@ def _channels(frame: AudioFrame) -> int:
 
 
 def _frame_samples(frame: AudioFrame) -> Tensor:
-    if not frame.format.is_packed and _channels(frame) >= _PLANES:
-        packed = av.AudioResampler(frame.format.packed, frame.layout, frame.sample_rate)
-        frame = packed.resample(frame)[0]
+    wide, planes = frame.format.name in _WIDE, not frame.format.is_packed and _channels(frame) >= _PLANES
+    if wide or planes:
+        target = "dbl" if wide else frame.format.packed
+        frame = av.AudioResampler(target, frame.layout, frame.sample_rate).resample(frame)[0]
     values: Any = frame.to_ndarray()
     if frame.format.is_packed:
         values = values.reshape(-1, _channels(frame)).T
