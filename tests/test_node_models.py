@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.counted_model import CountedModel
 from helpers.stub_host import StubHost
 
 
@@ -16,18 +17,8 @@ def host(stub: StubHost) -> StubHost:
     return stub
 
 
-class Model:
-    name = "model"
-    nbytes = 1000
-    device = torch.device("cpu")
-    released = 0
-
-    def release(self) -> None:
-        self.released += 1
-
-
 def test_a_model_is_counted_once_and_released_when_comfyui_wants_the_memory(host: StubHost) -> None:
-    model = Model()
+    model = CountedModel()
     comfy = host.pack.nodes.comfy_host.ComfyHost()
     comfy.manage(model)
     comfy.manage(model)
@@ -43,7 +34,7 @@ def test_a_model_is_counted_once_and_released_when_comfyui_wants_the_memory(host
 
 
 def test_a_model_takes_the_memory_of_the_device_it_runs_on(host: StubHost) -> None:
-    model = Model()
+    model = CountedModel()
     comfy = host.pack.nodes.comfy_host.ComfyHost()
     comfy.device = torch.device("meta")  # stands for a GPU
     comfy.manage(model)
@@ -51,7 +42,7 @@ def test_a_model_takes_the_memory_of_the_device_it_runs_on(host: StubHost) -> No
 
 
 def test_a_patcher_does_not_keep_its_model_alive(host: StubHost) -> None:
-    model = Model()
+    model = CountedModel()
     host.pack.nodes.comfy_host.ComfyHost().manage(model)
     patcher = host.patchers.pop()
     del model

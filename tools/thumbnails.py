@@ -39,7 +39,7 @@ from ditto_core.talking_head import animate  # noqa: E402
 
 TILE = 256
 BAND = 60
-"""Height of the lines that name a script's example and the engine that drew its picture."""
+"""Height of what stands under the pictures."""
 
 DRAWN_BY = "pictures by Lite, the draft engine"
 

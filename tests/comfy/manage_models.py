@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import comfy.options
-import torch
 
 comfy.options.enable_args_parsing()
 sys.argv = [sys.argv[0], "--cpu"]
@@ -16,17 +15,9 @@ sys.argv = [sys.argv[0], "--cpu"]
 from comfy import model_management  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "tests"))
 
-
-class Model:
-    name = "model"
-    nbytes = 1_000_000
-    device = torch.device("cpu")
-    released = 0
-
-    def release(self) -> None:
-        self.released += 1
-
+from helpers.counted_model import CountedModel  # noqa: E402
 
 spec = importlib.util.spec_from_file_location(
     "pack", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
@@ -37,11 +28,11 @@ pack = sys.modules["pack"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pack)
 host = pack.nodes.comfy_host.ComfyHost()
 
-first, second = Model(), Model()
+first, second = CountedModel(), CountedModel()
 for model in (first, second, first):  # one of them twice, as in a second run
     host.manage(model)
 listed = model_management.current_loaded_models
-assert [entry.model_loaded_memory() for entry in listed] == [1_000_000, 1_000_000]
+assert [entry.model_loaded_memory() for entry in listed] == [CountedModel.nbytes] * 2
 assert (first.released, second.released) == (0, 0)
 
 model_management.unload_all_models()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,9 +11,15 @@ import pytest
 
 from ditto_core.__main__ import main
 
+posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
+
 
 def talk(source: Path, audio: Path, output: Path, *more: str) -> int:
     return main(["talk", "--source", str(source), "--audio", str(audio), "--output", str(output), *more])
+
+
+def contents(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 def refusal(capfd: pytest.CaptureFixture[str]) -> str:
