@@ -132,6 +132,15 @@ def test_codecs_and_containers(tmp_path: Path, name: str, options: dict[str, str
         assert container.streams.video[0].pix_fmt == options.get("pixel_format", "yuv420p")
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="has no classes of threads")
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root's threads may rise")
+def test_no_thread_is_put_above_those_of_others(tmp_path: Path) -> None:
+    """As SVT-AV1 does with root's, in containers for instance: the machine would do nothing else."""
+    write_video(Frames(numbered_sequence(5, 64), FPS), tmp_path / "a.mp4", VideoOptions(codec="av1"))
+    threads = [int(entry.name) for entry in Path("/proc/self/task").iterdir()]
+    assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
+
+
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv444p"])
 def test_colours_are_bt709_as_tagged(tmp_path: Path, pixel_format: str) -> None:
     colour = (200, 30, 60)

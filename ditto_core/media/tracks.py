@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -24,6 +28,7 @@ _BT709 = 1
 _LIMITED_RANGE = 1
 _OPUS_BITRATE = 256_000  # bits per second that a channel has at most
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+_THREADS = Path("/proc/self/task")
 
 
 class PictureTrack:
@@ -51,6 +56,9 @@ class PictureTrack:
             context.codec_tag = "hvc1"  # the name Apple's players look for
 
     def write(self, batch: Tensor) -> None:
+        if not self.stream.codec_context.is_open:
+            with _no_thread_above_others():
+                self.stream.codec_context.open()
         height, width = self.stream.height, self.stream.width
         for picture in batch[:, :height, :width].cpu().numpy():
             frame = self._to_yuv(VideoFrame.from_ndarray(np.ascontiguousarray(picture)))
@@ -72,6 +80,23 @@ class PictureTrack:
             src_color_range=ColorRange.JPEG,
             dst_color_range=ColorRange.MPEG,
         )
+
+
+@contextmanager
+def _no_thread_above_others() -> Generator[None]:
+    """Put threads back that become real-time ones meanwhile.
+
+    SVT-AV1 makes its own and the caller's that where it may (for root, as in containers), for good: nothing
+    else on the machine would get its turn.
+    """
+    usual = _THREADS.is_dir() and os.sched_getscheduler(0) == os.SCHED_OTHER
+    try:
+        yield
+    finally:
+        for thread in [int(entry.name) for entry in _THREADS.iterdir()] if usual else []:
+            with suppress(OSError):  # it has ended
+                if os.sched_getscheduler(thread) in (os.SCHED_FIFO, os.SCHED_RR):
+                    os.sched_setscheduler(thread, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _whole_chroma(width: int, height: int, pixel_format: str) -> tuple[int, int]:
