@@ -74,6 +74,16 @@ class TestCurve:
         smooth = curve("10: 0, 20: 1", "smooth").values(CLIP)[at]
         assert smooth.tolist() == pytest.approx([0, 0, 0.104, 0.5, 0.896, 1], abs=1e-3)
 
+    @pytest.mark.parametrize(("text", "after"), [("0: 0, 2: 10, 2: 0", 0), ("2: 10, 0: 0, 2: 20", 20)])
+    def test_two_keyframes_at_one_time_are_a_jump_from_the_former_to_the_latter(
+        self, text: str, after: float
+    ) -> None:
+        assert curve(text).values(CLIP)[:4].tolist() == pytest.approx([0, 5, after, after])
+
+    def test_a_way_between_keyframes_there_is_not(self) -> None:
+        with pytest.raises(InputError, match=r"no way 'bouncy'.*smooth, linear, hold"):
+            curve("0: 0, 2s: 1", "bouncy")
+
     def test_brackets_as_other_schedules_have_them(self) -> None:
         assert torch.equal(curve("0:(1.0), 25:(3)").values(CLIP), curve("0: 1, 25: 3").values(CLIP))
 

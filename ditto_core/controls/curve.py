@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -52,10 +52,16 @@ class Moment:
 
 @dataclass(frozen=True)
 class Curve:
-    """Keyframes (moment, value), at least one. Before the first and after the last the curve stays level."""
+    """Keyframes (moment, value), at least one. Before the first and after the last the curve stays level; of
+    two at one time the curve arrives at the former and jumps to the latter."""
 
     keys: tuple[tuple[Moment, float], ...]
     between: Between = "smooth"
+
+    def __post_init__(self) -> None:
+        if self.between not in get_args(Between):
+            known = ", ".join(get_args(Between))
+            raise InputError(f"There is no way {self.between!r} between keyframes; use one of {known}.")
 
     @classmethod
     def parse(cls, text: str, between: Between = "smooth") -> Curve | None:
@@ -80,8 +86,9 @@ class Curve:
         return torch.from_numpy(values[left] + share * (values[right] - values[left])).float()
 
     def _sorted(self, fps: Fraction) -> tuple[np.ndarray, np.ndarray]:
-        keys = sorted((moment.seconds(fps), value) for moment, value in self.keys)
-        return np.array([time for time, _ in keys]), np.array([value for _, value in keys])
+        seconds = np.array([moment.seconds(fps) for moment, _ in self.keys])
+        order = np.argsort(seconds, kind="stable")  # a jump keeps its direction
+        return seconds[order], np.array([value for _, value in self.keys])[order]
 
     def _share(self, share: np.ndarray) -> np.ndarray:
         if self.between == "hold":
