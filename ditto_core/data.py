@@ -71,11 +71,14 @@ class Avatar:
     def is_video(self) -> bool:
         return self.fps is not None
 
+    def rate_for(self, fps: Fraction) -> Fraction:
+        """Source frames for one output frame at `fps`."""
+        return Fraction(1) if self.fps is None else self.fps / fps
+
     def source_index(self, count: int, fps: Fraction, start: int = 0) -> Tensor:
         """The source frame (count,) that each output frame at `fps` from `start` on shows, looping there and
         back."""
-        rate = Fraction(1) if self.fps is None else self.fps / fps
-        return mirror_index(count, len(self.frames), rate, start)
+        return mirror_index(count, len(self.frames), self.rate_for(fps), start)
 
 
 @dataclass(frozen=True)

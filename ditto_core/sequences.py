@@ -157,18 +157,16 @@ class GatheredSequence(LazySequence):
 
 
 def mirror_index(count: int, length: int, rate: Fraction = Fraction(1), start: int = 0) -> Tensor:
-    """Which of `length` source frames each of `count` output frames from `start` on uses, there and back.
+    """Which of `length` source frames each of `count` output frames from `start` on uses, as `mirrored` does."""
+    return mirrored(torch.arange(start, start + count), length, rate)
 
-    `rate` is source frames for one output frame: output frame i shows the source's at the middle of its time.
+
+def mirrored(frame: Tensor, length: int, rate: Fraction = Fraction(1)) -> Tensor:
+    """Which of `length` source frames, played there and back again, output frames (N,) use.
+
+    `rate` is source frames for one output frame: each shows the source's at the middle of its time. Even
+    passes run forwards, odd passes backwards; the end frames are shown twice in a row.
     """
-    middle = 2 * torch.arange(start, start + count) + 1
-    return mirrored(middle * rate.numerator // (2 * rate.denominator), length)
-
-
-def mirrored(position: Tensor, length: int) -> Tensor:
-    """Positions, counted on and on, in a source of `length` frames that is played there and back again.
-
-    Even passes run forwards, odd passes backwards; the end frames are shown twice in a row.
-    """
+    position = (2 * frame + 1) * rate.numerator // (2 * rate.denominator)
     turn, rest = position // length, position % length
     return torch.where(turn % 2 == 0, rest, length - rest - 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,17 @@ def test_too_few_rows_for_a_call_are_refused():
         conditioner(case).rows(SPEECH[:80], 0, torch.rand(3, 8))
     more = torch.rand(90, 8)
     assert torch.equal(conditioner(case).rows(SPEECH[:80], 0, more)[:, 1024:1032], more[:80])
+
+
+@pytest.mark.parametrize(
+    ("rate", "shown"), [(Fraction(2), [1, 1, 3, 5, 4]), (Fraction(1, 2), [0, 0, 0, 1, 1])], ids=["50", "12.5"]
+)
+def test_the_eyes_of_a_clip_keep_time_at_another_rate(rate: Fraction, shown: list[int]):
+    eyes = EyeAttributes(torch.arange(6.0)[:, None].expand(6, 2), torch.zeros(6, 6))
+    character = Character(torch.zeros(63), eyes, STILL, rate)
+    only_openness = ConditionParts(emotion=False, gaze=False, shape=False)
+    made = Conditioner(character, emotion_table("neutral"), only_openness)
+    assert made.rows(SPEECH[:5], -1)[:, 1024].tolist() == shown  # the warm-up looks like frame 0
 
 
 def test_eye_attributes():

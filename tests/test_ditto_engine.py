@@ -19,7 +19,9 @@ from torch import Tensor
 from ditto_core.blend.put_back import put_back
 from ditto_core.data import Audio, Frames, Keypoints, SpeechFeatures
 from ditto_core.ditto.avatar import AppearanceVolumes, DittoAvatar
+from ditto_core.ditto.condition import Conditioner
 from ditto_core.ditto.draw import CHANNELS, FPS, DittoMotion
+from ditto_core.ditto.emotion import emotion_table
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.stitch import LIP_POINTS, point_mask
 from ditto_core.engine import Engine
@@ -99,6 +101,13 @@ def test_a_video_is_measured_frame_by_frame_and_smoothed(engine: DittoEngine):
     assert not rough.appearance._volumes
     assert torch.allclose(smooth.face.exp[1:-1], rough.face.exp.unfold(0, 3, 1).mean(dim=-1), atol=1e-6)
     assert torch.equal(smooth.shape, rough.face.kp[0])
+
+
+@pytest.mark.parametrize("fps", [Fraction(25), Fraction(50), Fraction(12)])
+def test_the_eyes_that_motion_is_drawn_for_are_those_of_the_frame_shown(engine: DittoEngine, fps: Fraction):
+    clip = engine.register(replace(clip_of(4), fps=fps), AvatarOptions(), Host())
+    rows = Conditioner(clip.character, emotion_table("neutral")).rows(torch.zeros(9, 1024), 0)
+    assert torch.equal(rows[:, 1032:1034], clip.eyes.openness[clip.source_index(9, FPS)])
 
 
 def test_motion_is_not_smoothed_over_a_cut(engine: DittoEngine):

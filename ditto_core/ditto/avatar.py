@@ -13,6 +13,7 @@ from torch import Tensor
 from ..data import Avatar
 from ..sequences import LazySequence
 from .condition import Character, EyeAttributes
+from .draw import FPS
 from .motion import FaceInfo
 
 KEPT_VOLUMES = 8
@@ -68,4 +69,4 @@ class DittoAvatar(Avatar):
     @property
     def character(self) -> Character:
         """The person as the one that motion is drawn for."""
-        return Character(self.shape, self.eyes, self.face.take(slice(0, 1)))
+        return Character(self.shape, self.eyes, self.face.take(slice(0, 1)), self.rate_for(FPS))

@@ -6,6 +6,7 @@ A row of the condition is [speech 1024 | emotion 8 | eye openness 2 | gaze 6 | s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -67,12 +68,13 @@ class Character:
 
     The published configurations bring one, which replaces the user's: motion is drawn for it and only then
     put on the source. shape: (63,) canonical keypoints; eyes over the frames of its source; motion: where
-    the sequence starts, one frame.
+    the sequence starts, one frame. rate: frames of its source for one of motion.
     """
 
     shape: Tensor
     eyes: EyeAttributes
     motion: MotionInfo
+    rate: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Conditioner:
     def _eye_frame(self, frame: Tensor) -> Tensor:
         if self.first_frame_eyes:
             return torch.zeros_like(frame)
-        return mirrored(frame, len(self.character.eyes.openness))
+        return mirrored(frame, len(self.character.eyes.openness), self.character.rate)
 
 
 def _rows_for(emotion: EmotionChoice, count: int) -> Tensor:
