@@ -157,7 +157,7 @@ class GatheredSequence(LazySequence):
 
 
 def mirror_index(count: int, length: int, rate: Fraction = Fraction(1), start: int = 0) -> Tensor:
-    """Which of `length` source frames each of `count` output frames from `start` on uses, as `mirrored` does."""
+    """Which of `length` source frames each of `count` output frames from `start` on uses, see `mirrored`."""
     return mirrored(torch.arange(start, start + count), length, rate)
 
 
