@@ -34,6 +34,7 @@ from .execution_flags import add_execution, execution_of, typed_execution
 from .flags import (
     BY_NAME,
     FLAGS,
+    Flag,
     add_controls,
     add_flag,
     as_controls,
@@ -46,7 +47,7 @@ from .flags import (
 )
 from .host import Host
 from .options import AUTO
-from .scripts import SCRIPTS, Script, open_engine, published_options
+from .scripts import SCRIPTS, Script, draws_online, open_engine, published_options
 from .talking_head import TalkOptions, talk
 
 _log = logging.getLogger(__name__)
@@ -115,7 +116,8 @@ def _fail(error: Exception, told: str, code: int) -> int:
 def _talk(arguments: argparse.Namespace) -> int:
     with closing(ConsoleHost(arguments.quiet)) as host:
         host.device, execution = execution_of(arguments)
-        options = with_values(TalkOptions(), by_target(_given(arguments)))
+        given = {**_online(arguments), **_given(arguments)}
+        options = _streamed(with_values(TalkOptions(), by_target(given)), arguments, arguments.online)
         engine = load_engine(arguments.engine, host, execution=execution)
         return _render(engine, ("source", "audio", "output"), options, arguments, host)
 
@@ -132,8 +134,18 @@ def _script(arguments: argparse.Namespace) -> int:
         data_root = arguments.data_root or _if_there(script.data_root)
         cfg_pkl = arguments.cfg_pkl or _if_there(script.cfg_pkl)
         engine = open_engine(arguments.engine, host, data_root, cfg_pkl, execution)
-        published = published_options(engine) if script.reads_options else {}
-        return _render(engine, script.files, script.options({**published, **given}), arguments, host)
+        return _render(engine, script.files, _script_options(engine, given, arguments), arguments, host)
+
+
+def _script_options(engine: Engine, given: dict[str, Any], arguments: argparse.Namespace) -> TalkOptions:
+    """What a script makes of the flags given, of `--online` and, where it reads it, of the configuration."""
+    script: Script = arguments.script
+    configured = published_options(engine) if script.reads_options else {}
+    if script.reads_options and draws_online(engine):  # its own overlap and steps are meant for streams
+        options = script.options(given, {**_online(arguments), **configured})
+        return _streamed(options, arguments, online=True)
+    options = script.options({**_online(arguments), **given}, configured)
+    return _streamed(options, arguments, arguments.online)
 
 
 def _if_there(place: Path) -> Path | None:
@@ -141,13 +153,14 @@ def _if_there(place: Path) -> Path | None:
 
 
 def _given(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The flags that were typed, after those that `--online` and `--settings` stand for."""
-    online = {name: getattr(ONLINE, name) for name in ("overlap_v2", "sampling_timesteps")}
-    return {
-        **(online if arguments.online else {}),
-        **PRESETS.get(arguments.settings, {}),
-        **typed_flags(arguments),
-    }
+    """The flags that were typed, after those that `--settings` stands for."""
+    return {**PRESETS.get(arguments.settings, {}), **typed_flags(arguments)}
+
+
+def _online(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The flags that `--online` stands for."""
+    names = ("overlap_v2", "sampling_timesteps") if arguments.online else ()
+    return {name: getattr(ONLINE, name) for name in names}
 
 
 def _render(
@@ -161,7 +174,7 @@ def _render(
     path = talk(
         *(getattr(arguments, name) for name in files),
         engine=engine,
-        options=replace(options, controls=as_controls(changing), **_streaming(arguments)),
+        options=replace(options, controls=as_controls(changing)),
         host=host,
     )
     say(f"Wrote {path} in {time.perf_counter() - begun:.1f} s.")
@@ -178,13 +191,13 @@ def _unused(engine: Engine, arguments: argparse.Namespace) -> list[str]:
     return [*told, *(f"--{name}" for name in ignored(engine, typed))]
 
 
-def _streaming(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What `--online` and `--chunksize` set."""
+def _streamed(options: TalkOptions, arguments: argparse.Namespace, online: bool) -> TalkOptions:
+    """The options with motion drawn online or not, and what `--chunksize` sets."""
     if arguments.chunksize is None:
-        return {"online": arguments.online}
-    if not arguments.online:
+        return replace(options, online=online)
+    if not online:
         raise InputError("--chunksize is about --online; add --online or leave it out.")
-    return {"online": True, "chunksize": tuple(arguments.chunksize)}
+    return replace(options, online=True, chunksize=tuple(arguments.chunksize))
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -289,17 +302,24 @@ def _add_script(parser: argparse.ArgumentParser, script: Script) -> None:
     ):
         told = f"{what} (default: {place.as_posix()} if it is there, otherwise the model folders)"
         documented.add_argument(f"--{name}", type=Path, metavar="PATH", help=told)
+    plain = script.options({})
     for flag in script.flags:
-        add_flag(documented, flag, script.default(flag))
+        add_flag(documented, flag, _value(plain, flag))
     add_flag(documented, BY_NAME["seed"], "a new one each time")
     more = parser.add_argument_group("more options", "Ditto's configuration may hold other defaults.")
     _add_engine(more)
     _add_settings(more)
     for flag in BY_NAME.values():
         if flag not in script.flags and flag.name != "seed":
-            add_flag(more, flag, flag.default)
+            add_flag(more, flag, _value(plain, flag))
     add_controls(parser)
     add_execution(parser)
+
+
+def _value(options: TalkOptions, flag: Flag) -> Any:
+    """What a flag sets, as these options have it."""
+    part, name = flag.target
+    return getattr(getattr(options, part), name)
 
 
 def _add_file(group: Any, name: str, meaning: str) -> None:

@@ -16,6 +16,7 @@ from .engines import load_engine
 from .flags import BY_NAME, Flag, Values, by_target, with_values
 from .host import Host
 from .models.execution import Execution
+from .options import AUTO
 from .talking_head import TalkOptions
 
 
@@ -38,14 +39,14 @@ class Script:
     always: Values = field(default_factory=dict[tuple[str, str], Any])
     reads_options: bool = False
 
-    def default(self, flag: Flag) -> Any:
-        """What a flag means when it is not given."""
-        return self.defaults.get(flag.name, flag.default)
+    def options(self, given: Mapping[str, Any], configured: Mapping[str, Any] | None = None) -> TalkOptions:
+        """What the script sets when these flags are given, by name.
 
-    def options(self, given: Mapping[str, Any]) -> TalkOptions:
-        """What the script sets when these flags are given, by name."""
-        values = {flag.name: self.default(flag) for flag in self.flags} | dict(given)
-        return with_values(TalkOptions(), {**self.always, **by_target(values)})
+        configured: those that a configuration names; as published, they count where the script sets nothing.
+        """
+        defaults = {flag.name: self.defaults.get(flag.name, flag.default) for flag in self.flags}
+        own = {**self.always, **by_target({**defaults, **given})}
+        return with_values(TalkOptions(), {**by_target(configured or {}), **own})
 
 
 RENAMED = {"crop_flag_do_rot": "crop_do_rotate"}
@@ -131,16 +132,22 @@ def open_engine(
     """The engine called `name` with the checkpoints and configuration the documents' flags name.
 
     None means the host's model folders. Where a folder of TensorRT engines cannot be used, the networks
-    beside it are, which `host.notice` tells.
+    beside it are, which `host.notice` tells unless the user chose the runner.
     """
     engine = load_engine(name, host, data_root=data_root, cfg_pkl=cfg_pkl, execution=execution)
     asked = data_root is not None and any(data_root.glob("*.engine"))
-    if asked and isinstance(engine, DittoEngine) and "tensorrt" not in engine.networks.kinds.values():
+    chosen = execution is not None and execution.runner != AUTO
+    if asked and not chosen and isinstance(engine, DittoEngine) and host.device.type != "cuda":
         host.notice(
-            f"The TensorRT engines in {data_root} are not used: they need an NVIDIA GPU. The networks in the "
-            "folders beside them are."
+            f"The TensorRT engines in {data_root} are not used: they need an NVIDIA GPU, and the device is "
+            f"{host.device.type}. The networks in the folders beside them are."
         )
     return engine
+
+
+def draws_online(engine: Engine) -> bool:
+    """Whether an engine's published configuration is one for streams."""
+    return isinstance(engine, DittoEngine) and bool(engine.config.options.get("online_mode", False))
 
 
 def published_options(engine: Engine) -> dict[str, Any]:

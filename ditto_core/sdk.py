@@ -34,7 +34,7 @@ from .media.writer import check_target, write_video
 from .models.configs import read_settings
 from .models.execution import Execution
 from .options import AUTO
-from .scripts import RENAMED, SCRIPTS, open_engine, published_options
+from .scripts import RENAMED, SCRIPTS, draws_online, open_engine, published_options
 from .talking_head import TalkOptions, animate, check_output, enhanced, register, talk
 
 _OF_THE_CLIP = ("N_d", "online_mode", "chunksize")
@@ -108,11 +108,11 @@ class StreamSDK:
     ) -> None:
         """Register a picture or video. kwargs: the published options, or any flag of `ditto talk` by name."""
         self._give_up()
-        self._options = with_values(TalkOptions(), by_target(self.given(kwargs)))
+        given = self.given(kwargs)
+        self._options = with_values(TalkOptions(), by_target({**published_options(self.engine), **given}))
         check_target(Path(output_path), self._options.video)  # refused before the work, not after it
         check_output(Path(output_path), source_path)
-        configured = bool(self._published) and self._published.config.options.get("online_mode", False)
-        self.online_mode = bool(kwargs.get("online_mode", configured))
+        self.online_mode = bool(kwargs.get("online_mode", draws_online(self.engine)))
         source = open_source(source_path, self._options.motion.fps)
         self._restorers = prepare_restorers(self._options.superres, self.host)
         self._avatar = register(self.engine, source, self._options.avatar, self.host)
@@ -121,7 +121,7 @@ class StreamSDK:
         self.audio2motion_queue = SpeechSlot()
 
     def given(self, kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """The published options as our flags, after those of the configuration.
+        """The published options as our flags.
 
         Data that belongs to the configuration takes the place of its own until options are read again.
         """
@@ -131,7 +131,7 @@ class StreamSDK:
         others = _known({name: value for name, value in kwargs.items() if name not in data})
         unused = [*({} if self._published else data), *ignored(self.engine, others)]
         tell_ignored(self.engine, unused, self.host)
-        return {**published_options(self.engine), **others}
+        return others
 
     def setup_Nd(  # noqa: N802  the published name
         self,
@@ -237,7 +237,7 @@ def run_video_inference(
     """
     more = _read(more_kwargs)
     given = SDK.given({**more.get("setup_kwargs", {}), **more.get("run_kwargs", {})})
-    options = SCRIPTS["inference_video"].options({"emo": None, **given})
+    options = SCRIPTS["inference_video"].options({"emo": None, **given}, published_options(SDK.engine))
     return talk(source_video_path, audio_path, output_path, engine=SDK.engine, options=options, host=SDK.host)
 
 

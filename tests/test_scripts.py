@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import shlex
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from helpers.command_line import listen_to_talk
 from helpers.ditto_release import use_small_networks, write_release
+from helpers.golden import FOLDER as GOLDEN
 from helpers.hosts import Told
 from helpers.people import SECONDS, face, frames_in, write_clip, write_speech
 
@@ -19,10 +21,13 @@ from ditto_core import cli
 from ditto_core.__main__ import main
 from ditto_core.controls.presets import PRESETS
 from ditto_core.demo import PORTRAIT
+from ditto_core.models.configs import read_config
+from ditto_core.models.execution import Execution
 from ditto_core.scripts import SCRIPTS, open_engine
 from ditto_core.talking_head import TalkOptions
 
 FILES = {"inference": "--source_path a --audio_path b --output_path c"}
+ONLINE_CONFIG = GOLDEN / "ditto" / "cfg_samples" / "cfg_trt_online_np2_p5.pkl"
 VIDEO_FILES = "--source_video a.mp4 --audio b.wav --output c.mp4"
 
 DOCUMENTED: dict[str, dict[str, str]] = {
@@ -319,7 +324,16 @@ def test_pytorchs_files_stand_in_for_tensorrts(release: Path) -> None:
     (engines / "decoder_fp16.engine").touch()
     host = Told()
     assert open_engine("auto", host, engines, None).name == "ditto"
-    assert any("are not used: they need an NVIDIA GPU" in notice for notice in host.notices)
+    assert any("they need an NVIDIA GPU, and the device is cpu" in notice for notice in host.notices)
+
+
+def test_whoever_chooses_the_runner_is_not_told_of_the_engines(release: Path) -> None:
+    engines = release / "ditto_trt_Ampere_Plus"
+    engines.mkdir()
+    (engines / "decoder_fp16.engine").touch()
+    host = Told()
+    assert open_engine("auto", host, engines, None, Execution("pytorch")).name == "ditto"
+    assert not any("are not used" in notice for notice in host.notices)
 
 
 def test_the_default_folders_are_used_when_they_are_there(
@@ -374,6 +388,50 @@ def test_online_takes_the_published_options(release: Path, asked: dict[str, Any]
     assert (motion.overlap_v2, motion.sampling_timesteps) == (70, 10)
     assert main(command("inference_video", f"{data} --online --overlap_v2 75")) == 0
     assert asked["options"].motion.overlap_v2 == 75
+
+
+def test_inference_draws_online_with_a_configuration_for_streams(
+    release: Path, asked: dict[str, Any], tmp_path: Path
+) -> None:
+    config = read_config(ONLINE_CONFIG)
+    config["default_kwargs"].update(overlap_v2=75, sampling_timesteps=12)
+    (tmp_path / "online.pkl").write_bytes(pickle.dumps(config))
+    folders = f"--data_root '{release / 'ditto_pytorch'}' --cfg_pkl '{tmp_path / 'online.pkl'}'"
+    for flags, found in (("", (75, 12)), ("--online", (75, 12)), ("--sampling_timesteps 9", (75, 9))):
+        assert main(command("inference", f"{folders} {flags} --chunksize 5 2 0")) == 0
+        assert (asked["options"].online, asked["options"].chunksize) == (True, (5, 2, 0))
+        assert (asked["options"].motion.overlap_v2, asked["options"].motion.sampling_timesteps) == found
+    assert main(command("inference_video", folders)) == 0
+    assert not asked["options"].online
+    assert asked["options"].motion.overlap_v2 == 10
+
+
+def test_online_fills_in_what_a_configuration_for_streams_leaves_out(
+    release: Path, asked: dict[str, Any], tmp_path: Path
+) -> None:
+    config = read_config(ONLINE_CONFIG)
+    config["default_kwargs"].update(overlap_v2=75)
+    del config["default_kwargs"]["sampling_timesteps"]
+    (tmp_path / "online.pkl").write_bytes(pickle.dumps(config))
+    folders = f"--data_root '{release / 'ditto_pytorch'}' --cfg_pkl '{tmp_path / 'online.pkl'}'"
+    assert main(command("inference", f"{folders} --online")) == 0
+    assert (asked["options"].motion.overlap_v2, asked["options"].motion.sampling_timesteps) == (75, 10)
+
+
+def test_online_counts_over_a_configuration_for_whole_recordings(
+    release: Path, asked: dict[str, Any]
+) -> None:
+    assert main(command("inference", f"--data_root '{release / 'ditto_pytorch'}' --online")) == 0
+    assert (asked["options"].motion.overlap_v2, asked["options"].motion.sampling_timesteps) == (70, 10)
+
+
+@pytest.mark.parametrize("script", DOCUMENTED)
+def test_help_shows_what_the_script_sets(script: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([script, "--help"]) == 0
+    told = " ".join(capfd.readouterr().out.split())
+    eyes = told[told.index("--eye_f0_mode ") :]
+    shown = "false" if script == "inference" else "true"
+    assert eyes[eyes.index("(default: ") :].startswith(f"(default: {shown})")
 
 
 def test_the_chunk_size_of_online_is_the_documented_one_or_another(

@@ -77,15 +77,30 @@ class TestRunVideoInference:
         )
         assert frames_in(output) == FRAMES
 
+    @pytest.mark.parametrize("made_with", ["stream", "ditto_stream"])
     def test_options_mean_what_they_mean_on_the_command_line(
-        self, stream: StreamSDK, asked: dict[str, Any]
+        self, made_with: str, asked: dict[str, Any], request: pytest.FixtureRequest
     ) -> None:
         before = json.dumps(DOCUMENTED)
-        run_video_inference(stream, "b.wav", "a.mp4", "c.mp4", DOCUMENTED)
+        run_video_inference(request.getfixturevalue(made_with), "b.wav", "a.mp4", "c.mp4", DOCUMENTED)
         options: TalkOptions = asked["options"]
         assert (options.stitch.fade_in, options.stitch.fade_out) == (25, 25)
         assert (options.motion.emo, options.motion.eye_f0_mode) == (4, True)
         assert json.dumps(DOCUMENTED) == before
+
+    def test_options_come_before_what_the_script_sets_and_that_before_the_configuration(
+        self, ditto_stream: StreamSDK, asked: dict[str, Any]
+    ) -> None:
+        config: Any = ditto_stream.engine.config  # type: ignore[attr-defined]
+        config.options.update(eye_f0_mode=False, smo_k_d=7, relative_d=False, crop_scale=2.0)
+        run_video_inference(ditto_stream, "b.wav", "a.mp4", "c.mp4", {"setup_kwargs": {"crop_scale": 1.5}})
+        options: TalkOptions = asked["options"]
+        assert (options.motion.eye_f0_mode, options.motion.smo_k_d) == (True, 3)
+        assert (options.stitch.relative_d, options.avatar.crop_scale) == (False, 1.5)
+        given = {"setup_kwargs": {"eye_f0_mode": False, "smo_k_d": 5}}
+        run_video_inference(ditto_stream, "b.wav", "a.mp4", "c.mp4", given)
+        options = asked["options"]
+        assert (options.motion.eye_f0_mode, options.motion.smo_k_d) == (False, 5)
 
     def test_without_options_the_configurations_emotion_counts(
         self, stream: StreamSDK, asked: dict[str, Any]
