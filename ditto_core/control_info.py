@@ -25,6 +25,8 @@ PER_FRAME = (
 )
 """What can be changed in a frame; shapes and units are those of `ditto.controls.ControlRows`."""
 
+_LARGEST = torch.finfo(torch.float32).max
+
 
 def frame_entries(info: ControlInfo) -> Iterator[tuple[int, FrameControl]]:
     """(frame number, control) of everything in `info`, checked for keys that do not exist."""
@@ -59,13 +61,15 @@ def frame_values(
 
 
 def finite_number(value: Any, where: str) -> float:
-    """`value` as a number, or an `InputError` that says where it stands."""
+    """`value` as a number that float32 holds, or an `InputError` that says where it stands."""
     try:
         number = float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.inf
     except (TypeError, ValueError) as error:
         raise InputError(f"{where} is {value!r}; it must be a number.") from error
-    if not math.isfinite(number):
-        raise InputError(f"{where} is {number}; it must be a finite number.")
+    if not abs(number) <= _LARGEST:
+        raise InputError(f"{where} is {number:g}; it must be a finite number of at most {_LARGEST:.1e}.")
     return number
 
 

@@ -99,6 +99,7 @@ class TestCurve:
             ("0: 1, 2", "'2' has no value"),
             ("0: nan", "'nan' is not finite"),
             ("-3: 1", "'-3' lies before the clip"),
+            ("0: 1, 1e300s: 2", "'1e300s' lies after any clip"),
         ],
     )
     def test_what_cannot_be_read_is_quoted(self, text: str, said: str) -> None:
@@ -129,6 +130,8 @@ class TestTexts:
     def test_an_emotion_there_is_not(self) -> None:
         with pytest.raises(InputError, match=r"joy.*3 happy"):
             parse_emotion_schedule("0: neutral, 2s: joy")
+        with pytest.raises(InputError, match=r"no emotion '²'"):
+            parse_emotion_schedule("0: ²")
 
     def test_parts_with_and_without_factors(self) -> None:
         assert parse_gains("") is None
@@ -146,7 +149,9 @@ class TestTexts:
     @pytest.mark.parametrize(
         ("text", "said"),
         [
-            ('{"0": {"fade_alpha": 0}', "no JSON: .* line 1, column"),
+            ('{"0": {"fade_alpha": 0}', "no JSON: .* line 1 column"),
+            ('{"3": {"delta_yaw": %s}}' % ("9" * 5000), "no JSON: .* digits"),
+            ("[" * 100_000, "no JSON: .* recursion"),
             ("5", "single int"),
             ('{"first": {}}', "names a frame 'first'"),
             ('{"-1": {}}', "before 0"),

@@ -12,6 +12,7 @@ from torch import Tensor
 from ditto_core.ditto import motion
 from ditto_core.ditto.motion import FaceInfo, MotionInfo
 from ditto_core.errors import InputError
+from ditto_core.options import MOTION_PARTS
 from ditto_core.sequences import mirror_index
 
 
@@ -22,6 +23,10 @@ def face_of(recorded: dict[str, Tensor], prefix: str) -> FaceInfo:
 def assert_same_info(ours: MotionInfo, recorded: dict[str, Tensor], prefix: str) -> None:
     for name in motion.WIDTHS:
         assert_relative(getattr(ours, name), recorded[f"{prefix}.{name}"])
+
+
+def test_the_parts_that_options_name_are_those_of_a_motion_vector_in_order():
+    assert tuple(motion.WIDTHS) == MOTION_PARTS
 
 
 def test_a_motion_vector_and_its_parts_are_the_published_ones():

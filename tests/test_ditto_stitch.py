@@ -149,6 +149,16 @@ def test_an_amplitude_scales_the_angle_by_default(factor: float):
     assert_within(scaled, turned, 1e-5)
 
 
+@pytest.mark.parametrize("delta", [0.0, 1e-6])
+def test_an_amplitude_of_logits_meets_degrees_where_a_delta_is_given_even_of_0(delta: float):
+    index, stitch = torch.zeros(4, dtype=torch.int64), plain(gains={}, amplitude_of="logits")
+    angle = degrees(source().pitch)[0].item()
+    scaled = stitch.drive(driving(), index, with_control(delta_pitch=delta, alpha_pitch=0.5))
+    assert scaled.pose.degrees[0, 0].item() == pytest.approx(angle / 2, abs=1e-3)
+    logits = stitch.drive(driving(), index, with_control(alpha_pitch=0.5)).pose.degrees[0, 0].item()
+    assert logits != pytest.approx(angle / 2, abs=1e-3)
+
+
 @pytest.mark.parametrize("row", table("ditto/fade_schedule")["rows"])
 def test_fades(row: dict[str, Any]):
     expected = torch.ones(row["N_d"])
@@ -214,6 +224,12 @@ def test_numpy_numbers_are_fine(gaps: Any):
         ({0: {"delta_exp": [1, 2]}}, "2 numbers"),
         ({0: {"fade_out_keys": "exp"}}, "list of"),
         ({0: {"fade_out_keys": ["mouth"]}}, "list of"),
+        ({0: {"fade_out_keys": 5}}, "fade_out_keys in ctrl_info of frame 0 is 5; it must be a list of"),
+        ({0: {"delta_yaw": 1e39}}, r"delta_yaw in ctrl_info of frame 0 is 1e\+39; .* at most"),
+        ({0: {"delta_yaw": 10**400}}, "delta_yaw in ctrl_info of frame 0 is inf"),
+        ({0: {"delta_exp": [float("nan")] * 63}}, "delta_exp in ctrl_info of frame 0 .* no finite"),
+        ({0: {"delta_exp": np.full(63, 1e39)}}, "no finite"),
+        ({0: {"delta_exp": [10**400] * 63}}, "delta_exp in ctrl_info of frame 0"),
     ],
 )
 def test_a_wrong_control_is_named(info: Any, message: str):
@@ -221,11 +237,16 @@ def test_a_wrong_control_is_named(info: Any, message: str):
         read_controls(info, 3)
 
 
+def test_what_holds_for_all_frames_is_checked_too():
+    with pytest.raises(InputError, match="fade_out_keys in overall_ctrl_info is 1.0; it must be a list of"):
+        read_controls({}, 3, overall={"fade_out_keys": 1.0})
+
+
+def test_controls_of_one_frame_leave_the_others_alone():
+    ctrl = read_controls({1: {"delta_exp": [1.0] * 63}}, 3, overall={"delta_exp": [2.0] * 63})
+    assert ctrl.exp[:, 0].tolist() == [2, 1, 2]
+
+
 def test_controls_from_json_and_beyond_the_clip():
     ctrl = read_controls({"1": {"delta_yaw": 3}, "99": {"delta_yaw": 9}}, 3, overall={"delta_yaw": 1})
     assert ctrl.offset[:, 1].tolist() == [1, 3, 1]
-
-
-def test_an_unknown_driven_part_is_named():
-    with pytest.raises(InputError, match="'mouth'"):
-        motion_gains(["exp", "mouth"], is_video=False)

@@ -16,6 +16,9 @@ from ..errors import InputError
 Between = Literal["smooth", "linear", "hold"]
 """How a value gets from one keyframe to the next: eased, straight, or with a jump at the next one."""
 
+LATEST = 1_000_000
+"""Of a moment, in frames or seconds."""
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -43,6 +46,8 @@ class Moment:
         moment = _number(text.strip()[:-1] if seconds else text, "time", "50 (a frame) or 2s (seconds)")
         if moment < 0:
             raise InputError(f"The time {text.strip()!r} lies before the clip; times count from 0.")
+        if moment > LATEST:
+            raise InputError(f"The time {text.strip()!r} lies after any clip; {LATEST:,} is the latest.")
         return cls(moment, seconds)
 
     def seconds(self, fps: Fraction) -> float:

@@ -14,7 +14,7 @@ from .curve import Moment, split, timed
 def parse_emotions(text: str) -> tuple[EmotionLabel, ...]:
     """`happy`, `happy + surprise` or numbers."""
     names = [name.strip() for name in text.split("+")]
-    labels = tuple(int(name) if name.isdigit() else name for name in names)
+    labels = tuple(int(name) if name.isdecimal() else name for name in names)
     emotion_vector(labels)
     return labels
 
@@ -75,10 +75,8 @@ def parse_frames(text: str) -> ControlInfo:
     """`ctrl_info` as JSON: `{"0": {"fade_alpha": 0}, "25": {"delta_yaw": 5}}`, or a list from frame 0 on."""
     try:
         info: Any = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InputError(
-            f"ctrl_info is no JSON: {error.msg} in line {error.lineno}, column {error.colno}."
-        ) from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"ctrl_info is no JSON: {error}.") from error
     if not isinstance(info, (dict, list)):
         raise InputError(
             f"ctrl_info is a single {type(info).__name__}; it must be frame numbers with their controls, "

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from ..control_info import ANGLES, check_keys, finite_number, frame_entries
 from ..errors import InputError
-from ..options import ControlInfo, FrameControl
+from ..options import MOTION_PARTS, ControlInfo, FrameControl
 from .motion import WIDTHS
 
-KEYS = tuple(WIDTHS)
-"""The parts of motion: scale, pitch, yaw, roll, t, exp."""
+KEYS = MOTION_PARTS
 
 
 @dataclass(frozen=True)
@@ -24,13 +23,15 @@ class ControlRows:
 
     fade (N,): 1 the driven motion .. 0 the motion it fades to; fade_keys (N, 6): which parts of `KEYS` fade.
     vad (N,): 1 the driven expression .. 0 the source's. offset (N, 3): degrees added to pitch, yaw, roll;
-    amplitude (N, 3): factors of them. exp (N, 63): added to the expression.
+    turned (N, 3): where some were given, 0 included; amplitude (N, 3): factors of the angles. exp (N, 63):
+    added to the expression.
     """
 
     fade: Tensor
     fade_keys: Tensor
     vad: Tensor
     offset: Tensor
+    turned: Tensor
     amplitude: Tensor
     exp: Tensor
 
@@ -42,6 +43,7 @@ class ControlRows:
             fade_keys=torch.zeros(count, len(KEYS), dtype=torch.bool),
             vad=torch.ones(count),
             offset=torch.zeros(count, 3),
+            turned=torch.zeros(count, 3, dtype=torch.bool),
             amplitude=torch.ones(count, 3),
             exp=torch.zeros(count, WIDTHS["exp"]),
         )
@@ -86,11 +88,11 @@ def read_controls(
     fade unless a frame names its own, None for all. fade_in, fade_out: as in `fade_alphas`; their frames
     override a control's fade.
     """
-    controls = ControlRows.none(count)
+    others = ControlRows.none(1)
     check_keys(overall or {}, "overall_ctrl_info")
-    controls.fade_keys[:] = _key_row(fade_out_keys, "fade_out_keys")
-    for frame in range(count):
-        _write(controls, frame, overall or {}, "overall_ctrl_info")
+    others.fade_keys[0] = _key_row(fade_out_keys, "fade_out_keys")
+    _write(others, 0, overall or {}, "overall_ctrl_info")
+    controls = others.take(torch.zeros(count, dtype=torch.int64))
     for frame, entry in frame_entries(info):
         if 0 <= frame < count:
             _write(controls, frame, entry, f"ctrl_info of frame {frame}")
@@ -116,6 +118,7 @@ def _write(controls: ControlRows, frame: int, entry: FrameControl, where: str) -
             controls.offset[frame, column] = finite_number(
                 entry[f"delta_{angle}"], f"delta_{angle} in {where}"
             )
+            controls.turned[frame, column] = True
         if f"alpha_{angle}" in entry:
             controls.amplitude[frame, column] = finite_number(
                 entry[f"alpha_{angle}"], f"alpha_{angle} in {where}"
@@ -127,18 +130,20 @@ def _write(controls: ControlRows, frame: int, entry: FrameControl, where: str) -
 def _expression(value: Any, where: str) -> Tensor:
     try:
         offset = torch.as_tensor(value, dtype=torch.float32).reshape(-1)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise InputError(f"delta_exp in {where} cannot be read as numbers: {error}") from error
     if len(offset) != WIDTHS["exp"]:
         raise InputError(f"delta_exp in {where} holds {len(offset)} numbers; it must be 63.")
+    if not bool(torch.isfinite(offset).all()):
+        raise InputError(f"delta_exp in {where} holds values that are no finite numbers.")
     return offset
 
 
-def _key_row(keys: Sequence[str] | None, where: str) -> Tensor:
+def _key_row(keys: Any, where: str) -> Tensor:
     """Which parts of motion `keys` names, (6,) bool; None names all. `kp` is known but never fades."""
     if keys is None:
         return torch.ones(len(KEYS), dtype=torch.bool)
-    unknown = [key for key in keys if key not in (*KEYS, "kp")]
-    if unknown or isinstance(keys, str):
+    listed = isinstance(keys, Sequence) and not isinstance(keys, str)
+    if not listed or any(key not in (*KEYS, "kp") for key in cast("Sequence[Any]", keys)):
         raise InputError(f"{where} is {keys!r}; it must be a list of {', '.join(KEYS)}.")
     return torch.tensor([key in keys for key in KEYS])

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from ..control_info import ANGLES
-from ..errors import InputError
 from ..options import AmplitudeOf, FadeTarget, VadOn
 from .controls import KEYS, ControlRows
 from .motion import POINTS, WIDTHS, FaceInfo, MotionInfo, degrees, keypoints, place_keypoints, rotation
@@ -61,9 +60,6 @@ def motion_gains(
     if use_d_keys is None:
         use_d_keys = VIDEO_KEYS if is_video else IMAGE_KEYS
     gains = dict(use_d_keys) if isinstance(use_d_keys, Mapping) else dict.fromkeys(use_d_keys, 1.0)
-    unknown = [key for key in gains if key not in KEYS]
-    if unknown:
-        raise InputError(f"use_d_keys names {unknown[0]!r}, which there is not; use {', '.join(KEYS)}.")
     return {key: gain * (1.0 if key in ("scale", "t") else scale_ratio) for key, gain in gains.items()}
 
 
@@ -91,9 +87,9 @@ class Pose:
         logits = torch.stack([getattr(info, angle) for angle in ANGLES], dim=1)
         return cls(logits, degrees(logits), torch.zeros(logits.shape[:2], dtype=torch.bool))
 
-    def offset(self, angle: Tensor) -> Pose:
-        """Turned by degrees (N, 3)."""
-        return Pose(self.logits, self.degrees + angle, self.moved | (angle != 0))
+    def offset(self, angle: Tensor, given: Tensor) -> Pose:
+        """Turned by degrees (N, 3), where they are given; as published, by 0 degrees too."""
+        return Pose(self.logits, self.degrees + angle, self.moved | given)
 
     def scaled(self, factor: Tensor, *, as_logits: bool) -> Pose:
         """Angles (N, 3) times a factor; with `as_logits` that of the logits, where these still count."""
@@ -206,7 +202,7 @@ class MotionStitcher:
         own = self.rest.take(source_index)
         related = self._relate(motion, own)
         exp = self._gate(self._mix_expression(related.exp, own.exp, eyes), own.exp, controls.vad)
-        pose = Pose.of(related).offset(controls.offset)
+        pose = Pose.of(related).offset(controls.offset, controls.turned)
         pose = pose.scaled(controls.amplitude, as_logits=self.rules.amplitude_of == "logits")
         driven = self._fade(Driven(related.scale, related.t, exp + controls.exp, pose), own, controls)
         if not self.rules.drive_eye:
