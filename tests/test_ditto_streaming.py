@@ -208,15 +208,23 @@ def test_controls_end_when_the_length_is_not_known(engine: DittoEngine, person: 
     overall = {"delta_pitch": 1}
     stitch = StitchOptions(fade_in=2, ctrl_info={"4": {"delta_yaw": 9}}, overall_ctrl_info=overall)
     stages = drawn_stages(engine, person, SHORT, stitch=stitch)
-    assert stages.controls.offset[:, 1].tolist() == [0, 0, 0, 0, 9, 0]
-    assert stages.controls.offset[:, 0].tolist() == [1] * 4 + [1, 1]
-    assert stages.controls.fade.tolist() == [0, 0.5, 1, 1, 1, 1]
+    rows = stages.controls(torch.tensor([0, 1, 2, 3, 4, 5, 10**9]))
+    assert rows.offset[:, 1].tolist() == [0, 0, 0, 0, 9, 0, 0]
+    assert rows.offset[:, 0].tolist() == [1] * 7
+    assert rows.fade.tolist() == [0, 0.5, 1, 1, 1, 1, 1]
     stages.motion.reference = torch.zeros(265)
     early, late, later = (
         stages._stitched(torch.zeros(1, 265), frame).driving[0] for frame in (4, 5, 1_000_000)
     )
     assert not torch.equal(early, later)
     assert torch.equal(late, later)
+
+
+def test_a_frame_far_ahead_is_controlled_and_takes_no_memory(engine: DittoEngine, person: DittoAvatar):
+    stitch = StitchOptions(ctrl_info={10**12: {"delta_yaw": 9}, 3: {"delta_yaw": 1}})
+    stages = drawn_stages(engine, person, SHORT, stitch=stitch)
+    offset = stages.controls(torch.tensor([2, 3, 10**12 - 1, 10**12])).offset
+    assert offset[:, 1].tolist() == [0, 1, 0, 9]
 
 
 def test_a_recording_is_animated_online(engine: DittoEngine, person: DittoAvatar):

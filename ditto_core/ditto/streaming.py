@@ -11,7 +11,7 @@ Warm-up, first frame (d0) and windows are those of the published online program;
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from threading import Event
 from types import TracebackType
@@ -30,6 +30,7 @@ from ..host import Host
 from ..options import BlendOptions, MotionOptions, StitchOptions
 from ..sequences import TensorSequence
 from .avatar import DittoAvatar
+from .controls import ControlRows
 from .draw import FPS, blink_offsets, stream_motion
 from .engine import DittoEngine
 from .line import Line, Stopped
@@ -74,7 +75,7 @@ class Stages:
         self._stopped = stopped
         character, self.drawn_for = engine.imagined(avatar, motion)
         self.stitcher = engine.stitcher(avatar, self.drawn_for, stitch)
-        self.controls = engine.controls(_controlled_frames(stitch) if length is None else length, stitch)
+        self.controls = _controls(engine, stitch, length)
         self.eyes = blink_offsets(engine.config.blink_table, length or BLINK_CYCLE, motion)
         engine.networks.prepare(("hubert", "lmdm"), host)
         self.motion = stream_motion(
@@ -140,9 +141,8 @@ class Stages:
             self.stitcher.reference = from_vectors(self.motion.reference[None])
         frames = torch.arange(start, start + len(values))
         index = self.avatar.source_index(len(values), FPS, start)
-        controls = self.controls.take(frames.clamp(max=len(self.controls) - 1))
         eyes = None if self.eyes is None else self.eyes[frames % len(self.eyes)]
-        driven = self.stitcher.drive(from_vectors(values), index, controls, eyes)
+        driven = self.stitcher.drive(from_vectors(values), index, self.controls(frames), eyes)
         motion = Motion(self.engine, driven.values(), FPS, DRIVEN_CHANNELS, _NO_SOUND)
         points = TensorSequence(self.stitcher.place(driven, index))
         return Keypoints(self.engine, self.avatar, motion, self._source, points, index, "crop")
@@ -284,10 +284,19 @@ def _silence(engine: DittoEngine, overlap: int, chunk: Chunk, host: Host) -> Ten
     return speech_features(samples, engine.hear, chunk, progress, engine.hear.batches)[:overlap]
 
 
-def _controlled_frames(options: StitchOptions) -> int:
-    """How many frames differ from all that follow, and one of those."""
-    controlled = [frame + 1 for frame, _ in frame_entries(options.ctrl_info)]
-    return max(options.fade_in, 0, *controlled) + 1
+def _controls(
+    engine: DittoEngine, options: StitchOptions, length: int | None
+) -> Callable[[Tensor], ControlRows]:
+    """What is changed in frames (n,) of a stream that has `length` of them, or nobody knows how many."""
+    if length is not None:
+        all_rows = engine.controls(length, options)
+        return lambda frames: all_rows.take(frames.clamp(max=length - 1))
+    entries = {frame: entry for frame, entry in frame_entries(options.ctrl_info) if frame >= 0}
+    named = sorted({*range(options.fade_in), *entries})  # a row for each, and one for all others
+    place = {frame: row for row, frame in enumerate(named)}
+    by_row = {place[frame]: entry for frame, entry in entries.items()}
+    rows = engine.controls(len(named) + 1, replace(options, ctrl_info=by_row))
+    return lambda frames: rows.take(torch.tensor([place.get(f, len(named)) for f in frames.tolist()]))
 
 
 def _check_options(motion: MotionOptions, stitch: StitchOptions, length: int | None, room: int) -> None:
