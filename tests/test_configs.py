@@ -216,6 +216,16 @@ def test_data_may_be_replaced_under_their_published_names():
         config.replaced({"overlap_v2": 3})
     with pytest.raises(InputError, match="delta_eye_arr: 5 numbers instead of 63"):
         config.replaced({"delta_eye_arr": np.ones((3, 5))})
+    with pytest.raises(InputError, match="fix_kp_cond: "):
+        config.replaced({"fix_kp_cond": float("inf")})
+
+
+@pytest.mark.parametrize("part", ["pitch", "t", "exp", "scale"])
+def test_motion_of_another_width_is_refused(part: str):
+    face = as_json(read_data(FILES["pytorch"]))["ch_info"]
+    face["x_s_info_lst"][0][part] = [[0.0] * 2]
+    with pytest.raises(InputError, match="ch_info: 2 numbers instead of"):
+        open_config(FILES["pytorch"]).replaced({"ch_info": face})
 
 
 def as_json(value: Any) -> Any:
@@ -254,6 +264,11 @@ def test_json_that_cannot_be_used_is_named(content: str | None, words: str, tmp_
     with pytest.raises(InputError, match=words) as caught:
         read_data(path)
     assert str(path) in str(caught.value)
+
+
+def test_json_as_windows_editors_write_it_is_read(tmp_path: Path):
+    (tmp_path / "data.json").write_text('{"fix_kp_cond": 2}', encoding="utf-8-sig")
+    assert read_data(tmp_path / "data.json") == {"fix_kp_cond": 2}
 
 
 def test_an_emotion_of_uneven_rows_is_refused():

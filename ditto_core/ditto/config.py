@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from ..models.inventory import searched
 from ..options import FadeTarget, FrameControl
 from .condition import Character, EyeAttributes
 from .emotion import emotion_table
-from .motion import MOTION_WIDTH, POINTS, MotionInfo
+from .motion import MOTION_WIDTH, POINTS, WIDTHS, MotionInfo
 from .networks.lmdm import CONDITION, FRAMES
 
 _MODEL = {
@@ -105,7 +105,7 @@ def _data(options: Mapping[str, Any]) -> dict[str, Any]:
             continue
         try:
             values[part] = _NOTHING.get(name) if options[name] is None else read(options[name])
-        except (DittoError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        except (DittoError, LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise ValueError(f"{name}: {error}") from error
     return values
 
@@ -121,7 +121,7 @@ def _section(content: dict[str, Any], name: str, path: Path) -> dict[str, Any]:
 
 def _character(info: Mapping[str, Any]) -> Character:
     first = info["x_s_info_lst"][0]
-    motion = MotionInfo(**{part.name: _table(first[part.name]) for part in fields(MotionInfo)})
+    motion = MotionInfo(**{name: _table(first[name], width) for name, width in WIDTHS.items()})
     eyes = EyeAttributes(
         torch.cat([_table(row, 2) for row in info["eye_open_lst"]]),
         torch.cat([_table(row, 6) for row in info["eye_ball_lst"]]),

@@ -71,8 +71,8 @@ def read_settings(path: str | PathLike[str]) -> dict[str, Any]:
     if path.suffix.lower() != ".json":
         return read_config(path)
     try:
-        content: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"The settings in {path} cannot be read: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"The settings in {path} must be a JSON object, each under its name.")
