@@ -7,10 +7,15 @@ from typing import Any
 
 import torch
 
-from .models.execution import COMPILE, PRECISIONS, RUNNERS, Execution, open_device
+from .limits import kinds
+from .models.execution import RUNNERS, Execution, open_device
 from .options import AUTO
 
-_DEFAULTS: dict[str, Any] = {"runner": (AUTO, {}), "precision": AUTO, "compile": "off"}
+_DEFAULTS: dict[str, Any] = {
+    "runner": (Execution.runner, {}),
+    "precision": Execution.precision,
+    "compile": Execution.compile,
+}
 
 
 def add_execution(parser: argparse.ArgumentParser) -> None:
@@ -24,10 +29,10 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
         type=_runner,
         default=_DEFAULTS["runner"],
         metavar="NAME",
-        help=f"{told} (default: {AUTO})",
+        help=f"{told} (default: {Execution.runner})",
     )
-    for name, choices in (("precision", PRECISIONS), ("compile", COMPILE)):
-        default = _DEFAULTS[name]
+    for name in ("precision", "compile"):
+        choices, default = kinds(Execution)[name].choices, _DEFAULTS[name]
         told = f"{', '.join(choices)} (default: {default})"
         group.add_argument(f"--{name}", choices=choices, default=default, metavar="NAME", help=told)
 
@@ -46,7 +51,10 @@ def typed_execution(arguments: argparse.Namespace) -> list[str]:
 
 def _runner(text: str) -> Any:
     """A runner, and those of single networks: `auto, decoder=onnx`."""
-    first, *others = (part.strip() for part in text.split(","))
-    pairs = [part.partition("=") for part in (others if "=" not in first else [first, *others])]
-    networks = {name.strip(): runner.strip() for name, _, runner in pairs}
-    return (AUTO if "=" in first else first), networks
+    first, *others = (part.strip() for part in text.rstrip(", ").split(","))
+    pairs = others if "=" not in first else [first, *others]
+    if unclear := [pair for pair in pairs if "=" not in pair]:
+        raise argparse.ArgumentTypeError(f"{unclear[0]!r} has no runner; write {unclear[0]}=onnx")
+    named = (pair.partition("=") for pair in pairs)
+    networks = {name.strip(): runner.strip() for name, _, runner in named}
+    return (Execution.runner if "=" in first else first), networks

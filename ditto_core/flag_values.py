@@ -41,20 +41,20 @@ def one_of(choices: Iterable[str]) -> Callable[[str], str]:
     return parse
 
 
-def number(kind: Callable[[str], float], low: float, high: float) -> Callable[[str], float]:
-    """An `int` or a `float` from low to high."""
+def whole(text: str) -> int:
+    """A whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
 
-    def parse(text: str) -> float:
-        try:
-            value = kind(text)
-        except ValueError:
-            what = "whole number" if kind is int else "number"
-            raise argparse.ArgumentTypeError(f"{text!r} is no {what}") from None
-        if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not between {low} and {high}")
-        return value
 
-    return parse
+def decimal(text: str) -> float:
+    """A number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
 
 
 def said(parse: Callable[[str], Value]) -> Callable[[str], Value]:
@@ -90,7 +90,7 @@ def frame_numbers(text: str) -> int | list[int]:
 def frames_file(text: str) -> ControlInfo:
     """Controls of single frames in a JSON file."""
     try:
-        return SingleFrames(parse_frames(Path(text).read_text(encoding="utf-8"))).info
+        return SingleFrames(parse_frames(Path(text).read_text(encoding="utf-8-sig"))).info
     except OSError as error:
         raise argparse.ArgumentTypeError(f"{text} cannot be read: {error.strerror}") from error
     except (InputError, UnicodeDecodeError) as error:

@@ -1,6 +1,6 @@
 """The flags of the command line: each sets one field of one stage's options.
 
-Defaults and limits stay with the options; how a value is typed is in `flag_values`.
+Defaults, limits and choices stay with the options; how a value is typed is in `flag_values`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, get_args
 
-from .blend.superres_plan import Method, When
 from .controls.control import Controls
 from .controls.curve import Between, Curve
 from .controls.parts import EMOTION_FADE, EmotionSchedule, Expression, Eyes, HeadPose
@@ -28,29 +27,21 @@ from .engine import Engine
 from .errors import InputError
 from .flag_values import (
     boolean,
+    decimal,
     emotion,
     face,
     fade_type,
     frame_numbers,
     frames_file,
-    number,
     one_of,
     or_auto,
     said,
     superres_method,
+    whole,
 )
 from .host import Host
-from .models.execution import PRECISIONS
-from .options import (
-    BLEND_MODES,
-    LARGEST_BLINK_RATE,
-    AmplitudeOf,
-    CustomFormula,
-    FaceChoice,
-    FaceNetworks,
-    VadOn,
-    as_fps,
-)
+from .limits import Kind, kinds
+from .options import FaceChoice, as_fps
 from .talking_head import TalkOptions
 
 Parser = Callable[[str], Any]
@@ -60,16 +51,26 @@ Values = Mapping[tuple[str, str], Any]
 NOT_GIVEN = object()
 """The value of a flag that was not typed."""
 
+_TYPED: dict[object, tuple[Parser, str]] = {
+    bool: (boolean, "true|false"),
+    int: (whole, "N"),
+    float: (decimal, "X"),
+    str: (str, "NAME"),
+}
+"""How values of each type are typed, and what help calls one."""
+
 
 @dataclass(frozen=True)
 class Flag:
-    """`--name VALUE`, which sets `field` (the name's own unless given) of one part of `TalkOptions`."""
+    """`--name VALUE`, which sets `field` (the name's own unless given) of one part of `TalkOptions`.
+
+    typed: how its value is typed, and what help calls it, where the field's kind does not say that.
+    """
 
     part: str
     name: str
-    parse: Parser
-    value: str
     help: str
+    typed: tuple[Parser, str] | None = None
     field: str = ""
 
     @property
@@ -81,130 +82,114 @@ class Flag:
         part, name = self.target
         return getattr(getattr(TalkOptions(), part), name)
 
+    @property
+    def kind(self) -> Kind:
+        part, name = self.target
+        options: object = getattr(TalkOptions(), part)
+        return kinds(type(options))[name]
 
-_WORDS = f"{', '.join(EMOTIONS)}; several with +"
-_SUPERRES = f"enhance the rendered face: {', '.join(get_args(Method))}"
-_WHEN = "auto (where the frame has more pixels than were rendered), always or never"
+    @property
+    def parse(self) -> Parser:
+        parse, _ = self.typed or _TYPED[self.kind.type]
+        return or_auto(parse) if self.kind.optional else parse
+
+    @property
+    def value(self) -> str:
+        return (self.typed or _TYPED[self.kind.type])[1]
+
 
 FLAGS: dict[str, tuple[Flag, ...]] = {
     "source": (
-        Flag("avatar", "max_size", int, "N", "longest side in pixels; larger sources are scaled down"),
-        Flag("avatar", "face", face, "RULE", "largest, from-left:N (0 first) or nearest:X,Y (0..1)"),
-        Flag("avatar", "template_n_frames", int, "N", "frames used of a source video, -1 for all"),
-        Flag("avatar", "crop_scale", float, "X", "side of the face crop, relative to the face"),
-        Flag("avatar", "crop_vx_ratio", float, "X", "crop moved right, as a fraction of its side"),
-        Flag("avatar", "crop_vy_ratio", float, "X", "crop moved down, as a fraction of its side"),
-        Flag("avatar", "crop_do_rotate", boolean, "true|false", "turn the crop upright with the face"),
+        Flag("avatar", "max_size", "longest side in pixels; larger sources are scaled down"),
+        Flag("avatar", "face", "largest, from-left:N (0 first) or nearest:X,Y (0..1)", (face, "RULE")),
+        Flag("avatar", "template_n_frames", "frames used of a source video, -1 for all"),
+        Flag("avatar", "crop_scale", "side of the face crop, relative to the face"),
+        Flag("avatar", "crop_vx_ratio", "crop moved right, as a fraction of its side"),
+        Flag("avatar", "crop_vy_ratio", "crop moved down, as a fraction of its side"),
+        Flag("avatar", "crop_do_rotate", "turn the crop upright with the face"),
     ),
     "motion": (
-        Flag("motion", "seed", int, "N", "the same seed, 0 to 2**64-1, gives the same motion"),
-        Flag("motion", "fps", as_fps, "N", "frames a second of the result"),
-        Flag("motion", "blinks", boolean, "true|false", "let the eyes blink"),
-        Flag("stitch", "mouth_amount", float, "X", "how far the mouth moves, 0..2"),
-        Flag("stitch", "head_amount", float, "X", "how far the head moves, 0..2"),
-        Flag("stitch", "fade_in", int, "N", "frames in which motion begins, -1 for none"),
-        Flag("stitch", "fade_out", int, "N", "frames in which motion ends, -1 for none"),
-        Flag("motion", "blink_rate", or_auto(number(float, 0, LARGEST_BLINK_RATE)), "X", "blinks a minute"),
-        Flag("motion", "blink_times", or_auto(said(parse_seconds)), "X,...", "seconds at which blinks begin"),
-        Flag("stitch", "ctrl_info", frames_file, "FILE", "controls of single frames, as JSON"),
+        Flag("motion", "seed", "the same seed gives the same motion"),
+        Flag("motion", "fps", "frames a second of the result", (as_fps, "N")),
+        Flag("motion", "blinks", "let the eyes blink"),
+        Flag("stitch", "mouth_amount", "how far the mouth moves"),
+        Flag("stitch", "head_amount", "how far the head moves"),
+        Flag("stitch", "fade_in", "frames in which motion begins, -1 for none"),
+        Flag("stitch", "fade_out", "frames in which motion ends, -1 for none"),
+        Flag("motion", "blink_rate", "blinks a minute"),
+        Flag("motion", "blink_times", "seconds at which blinks begin", (said(parse_seconds), "X,...")),
+        Flag("stitch", "ctrl_info", "controls of single frames, as JSON", (frames_file, "FILE")),
         Flag(
             "stitch",
             "overall_ctrl_info",
-            or_auto(said(parse_overall)),
-            "KEY:X,...",
             "controls of all other frames, such as delta_pitch:2",
+            (said(parse_overall), "KEY:X,..."),
         ),
         Flag(
             "stitch",
             "drive_eye",
-            or_auto(boolean),
-            "auto|true|false",
             "driven (true) or the source's own eyes (false); auto: not driven in a video",
+            (boolean, "auto|true|false"),
         ),
     ),
     "motion with Ditto": (
-        Flag(
-            "avatar", "smo_k_s", number(int, 1, 10_000), "N", "frames a video's own motion is averaged over"
-        ),
-        Flag("avatar", "motion_frames", int, "N", "neutral frames at a video's start to draw motion for"),
-        Flag("motion", "sampling_timesteps", number(int, 1, 1000), "N", "diffusion steps: quality, time"),
-        Flag("motion", "overlap_v2", number(int, 0, 79), "N", "frames two windows share: smoothness"),
-        Flag("motion", "smo_k_d", number(int, 1, 79), "N", "frames head motion is averaged over, 1 for none"),
-        Flag("motion", "emo", or_auto(emotion), "NAME|N", _WORDS),
-        Flag(
-            "motion",
-            "eye_f0_mode",
-            boolean,
-            "true|false",
-            "with driven eyes: draw motion for those of the first frame",
-        ),
-        Flag("motion", "reference_character", boolean, "true|false", "draw motion for the published face"),
+        Flag("avatar", "smo_k_s", "frames a video's own motion is averaged over, 1 for none"),
+        Flag("avatar", "motion_frames", "neutral frames at a video's start to draw motion for, -1 for none"),
+        Flag("motion", "sampling_timesteps", "diffusion steps: quality, time"),
+        Flag("motion", "overlap_v2", "frames two windows share: smoothness"),
+        Flag("motion", "smo_k_d", "frames head motion is averaged over, 1 for none"),
+        Flag("motion", "emo", f"{', '.join(EMOTIONS)}; several with +", (emotion, "NAME|N")),
+        Flag("motion", "eye_f0_mode", "with driven eyes: draw motion for those of the first frame"),
+        Flag("motion", "reference_character", "draw motion for the published face"),
         Flag(
             "motion",
             "delta_eye_open_n",
-            frame_numbers,
-            "N,...",
             "frames between blinks, 0 at random, -1 for no blinks",
+            (frame_numbers, "N,..."),
         ),
         Flag(
             "stitch",
             "use_d_keys",
-            or_auto(said(parse_gains)),
-            "KEY,...",
             "driven parts: exp,pitch or exp:1.2,t:0.5",
+            (said(parse_gains), "KEY,..."),
         ),
-        Flag("stitch", "relative_d", boolean, "true|false", "motion counts from its first frame on"),
-        Flag("stitch", "flag_stitching", boolean, "true|false", "join face and shoulders"),
-        Flag("stitch", "fade_type", or_auto(fade_type), "NAME", "fade to d0 (first frame), s (source), none"),
-        Flag("stitch", "fade_out_keys", or_auto(parse_parts), "KEY,...", "parts of motion that fade"),
-        Flag(
-            "stitch",
-            "vad_on",
-            one_of(get_args(VadOn)),
-            "NAME",
-            f"what vad_alpha quietens: {', '.join(get_args(VadOn))}",
-        ),
-        Flag(
-            "stitch",
-            "amplitude_of",
-            one_of(get_args(AmplitudeOf)),
-            "NAME",
-            f"what alpha_pitch, ... scale: {', '.join(get_args(AmplitudeOf))}",
-        ),
+        Flag("stitch", "relative_d", "motion counts from its first frame on"),
+        Flag("stitch", "flag_stitching", "join face and shoulders"),
+        Flag("stitch", "fade_type", "fade to d0 (first frame) or s (source)", (fade_type, "NAME")),
+        Flag("stitch", "fade_out_keys", "parts of motion that fade", (parse_parts, "KEY,...")),
+        Flag("stitch", "vad_on", "what vad_alpha quietens"),
+        Flag("stitch", "amplitude_of", "what alpha_pitch, ... scale"),
         Flag(
             "avatar",
             "face_networks",
-            one_of(get_args(FaceNetworks)),
-            "NAME",
-            "who finds the face: official (InsightFace's det_10g and 2d106det, for non-commercial use only), "
-            "built-in, auto (official when installed)",
+            "who finds the face; official: InsightFace's det_10g and 2d106det, for non-commercial use only; "
+            "auto: official when installed",
         ),
     ),
     "result": (
-        Flag("blend", "blend_mode", one_of(BLEND_MODES), "NAME", ", ".join(BLEND_MODES), "mode"),
-        Flag("blend", "blend_alpha", or_auto(float), "X", "opacity of blend mode custom, 0..1", "alpha"),
+        Flag("blend", "blend_mode", "where how much of the rendered face is shown", field="mode"),
+        Flag("blend", "blend_alpha", "opacity of blend mode custom", field="alpha"),
+        Flag("blend", "custom_formula", "how blend mode custom blends"),
+        Flag("blend", "blend_amount", "rendered face against the source", field="amount"),
+        Flag("blend", "feather", "soft border, as a fraction of the crop"),
+        Flag("superres", "superres", "enhance the rendered face", (superres_method, "NAME"), "method"),
+        Flag("superres", "superres_model", "another network for it", (Path, "FILE"), "model"),
         Flag(
-            "blend",
-            "custom_formula",
-            one_of(get_args(CustomFormula)),
-            "NAME",
-            f"how blend mode custom blends: {', '.join(get_args(CustomFormula))}",
+            "superres",
+            "superres_when",
+            "auto: where the frame has more pixels than were rendered",
+            field="when",
         ),
-        Flag("blend", "blend_amount", float, "X", "rendered face against the source, 0..1", "amount"),
-        Flag("blend", "feather", float, "X", "soft border, as a fraction of the crop, 0..0.5"),
-        Flag("superres", "superres", superres_method, "NAME", _SUPERRES, "method"),
-        Flag("superres", "superres_model", or_auto(Path), "FILE", "another network for it", "model"),
-        Flag("superres", "superres_when", one_of(get_args(When)), "NAME", _WHEN, "when"),
-        Flag("superres", "superres_fidelity", float, "X", "CodeFormer's: 0 finest .. 1 true", "fidelity"),
-        Flag("superres", "superres_strength", float, "X", "how much of it is shown, 0..1", "strength"),
-        Flag("superres", "superres_steadiness", int, "N", "against flicker, 0..8 frames", "steadiness"),
-        Flag("superres", "superres_precision", one_of(PRECISIONS), "NAME", "fp32, fp16, bf16", "precision"),
-        Flag("video", "codec", str, "NAME", "h264, hevc, vp9 or av1"),
-        Flag("video", "crf", int, "N", "quality, 0 (best) to 51"),
-        Flag("video", "preset", str, "NAME", "speed against size, from ultrafast to veryslow"),
-        Flag("video", "pixel_format", str, "NAME", "yuv420p plays everywhere"),
-        Flag("video", "audio_codec", str, "NAME", "aac, opus, or auto for what suits the file"),
-        Flag("video", "audio_bitrate", int, "N", "bits a second"),
+        Flag("superres", "superres_fidelity", "CodeFormer's: 0 finest, 1 true", field="fidelity"),
+        Flag("superres", "superres_strength", "how much of it is shown", field="strength"),
+        Flag("superres", "superres_steadiness", "frames averaged against flicker", field="steadiness"),
+        Flag("superres", "superres_precision", "what its networks calculate in", field="precision"),
+        Flag("video", "codec", "how the picture is compressed; h264 plays everywhere"),
+        Flag("video", "crf", "quality, 0 is the best"),
+        Flag("video", "preset", "speed against size"),
+        Flag("video", "pixel_format", "yuv420p plays everywhere"),
+        Flag("video", "audio_codec", "auto: what suits the file"),
+        Flag("video", "audio_bitrate", "bits a second"),
     ),
 }
 
@@ -215,11 +200,7 @@ _LITE_TURNS = "; Lite turns pictures only, 5 degrees either way"
 
 CONTROLS: dict[str, tuple[Parser, str, str]] = {
     "emotion_schedule": (said(parse_emotion_schedule), "TEXT", "emotions in turn: '0: neutral, 3s: happy'"),
-    "emotion_fade": (
-        number(float, 0, 60),
-        "X",
-        f"seconds in which one of them replaces the other ({EMOTION_FADE})",
-    ),
+    "emotion_fade": (decimal, "X", f"seconds in which one of them replaces the other ({EMOTION_FADE})"),
     "gate": (_CURVE, "CURVE", "how much the lips follow the speech, 0..1"),
     **{name: (_CURVE, "CURVE", f"degrees added to the head's {name}{_LITE_TURNS}") for name in _HEAD[:3]},
     **{name: (_CURVE, "CURVE", f"factor of the head's {name.partition('_')[0]}") for name in _HEAD[3:]},
@@ -267,8 +248,16 @@ def add_flag(group: Any, flag: Flag, default: object) -> None:
         type=flag.parse,
         default=NOT_GIVEN,
         metavar=flag.value,
-        help=f"{flag.help} (default: {as_typed(default)})",
+        help=f"{flag.help} ({_values(flag.kind)}default: {as_typed(default)})",
     )
+
+
+def _values(kind: Kind) -> str:
+    """What a flag takes, for its help."""
+    auto = ["auto"] if kind.optional else []
+    if kind.limits:
+        return " or ".join([*auto, f"{kind.limits.low} to {kind.limits.high}"]) + "; "
+    return ", ".join([*auto, *map(as_typed, kind.choices)]) + "; " if kind.choices else ""
 
 
 def typed_flags(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a user may choose: one frozen dataclass for each stage's options, with their limits and defaults.
 
-The names are those of Ditto's documents where these have one.
+The names are those of Ditto's documents where these have one. Limits and choices stand in the annotations,
+from which nodes, flags and help take them, see `limits`.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal, SupportsIndex, TypeAlias, get_args
+from typing import Annotated, Any, Final, Literal, SupportsIndex, TypeAlias, get_args
 
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .errors import InputError, check_range, check_whole
+from .errors import InputError
+from .limits import SHARE, Limits, check_fields
 
 FaceRule = Literal["largest", "from left", "nearest"]
 FaceNetworks = Literal["auto", "official", "built-in"]
@@ -24,12 +26,16 @@ AmplitudeOf = Literal["degrees", "logits"]
 BlendMode = Literal["blend", "replace", "strong", "weak", "custom"]
 CustomFormula = Literal["opacity", "published"]
 BLEND_MODES: tuple[BlendMode, ...] = get_args(BlendMode)
-LARGEST_SEED = 2**64 - 1
-LARGEST_BLINK_RATE = 120
-LATEST_BLINK = 1_000_000
 MOTION_PARTS = ("scale", "pitch", "yaw", "roll", "t", "exp")
 
-AUTO = "auto"
+FRAME_RATE = Limits(1, 120)
+FRAME_COUNT = Limits(-1, 1_000_000)
+FADE = Limits(-1, 10_000)
+AMOUNT = Limits(0, 2)
+BLINK_GAP = Limits(-1, 1_000_000)
+BLINK_TIME = Limits(0, 1_000_000)
+
+AUTO: Final = "auto"
 """Of engines, runners, precisions and devices: what suits best."""
 
 EmotionLabel: TypeAlias = str | SupportsIndex
@@ -51,15 +57,14 @@ class FaceChoice:
     """
 
     rule: FaceRule = "largest"
-    index: int = 0
+    index: Annotated[int, Limits(0, 999)] = 0
     point: tuple[float, float] = (0.5, 0.5)
 
     def __post_init__(self) -> None:
-        _check_choice("face rule", self.rule, get_args(FaceRule))
-        check_whole("The face's index", self.index)
+        check_fields(self, "face")
         x, y = self.point
-        for name, fraction in (("x", x), ("y", y)):
-            check_range(f"The {name} of the point in the picture", fraction, 0, 1)
+        SHARE.check("The x of the point in the picture", x)
+        SHARE.check("The y of the point in the picture", y)
 
 
 @dataclass(frozen=True)
@@ -76,36 +81,23 @@ class AvatarOptions:
     built-in mesh; auto takes the official ones when they are there.
     """
 
-    max_size: int = 1920
-    template_n_frames: int = -1
-    crop_scale: float = 2.3
-    crop_vx_ratio: float = 0.0
-    crop_vy_ratio: float = -0.125
+    max_size: Annotated[int, Limits(64, 16_384)] = 1920
+    template_n_frames: Annotated[int, FRAME_COUNT] = -1
+    crop_scale: Annotated[float, Limits(1, 5)] = 2.3
+    crop_vx_ratio: Annotated[float, Limits(-1, 1)] = 0.0
+    crop_vy_ratio: Annotated[float, Limits(-1, 1)] = -0.125
     crop_do_rotate: bool = True
     face: FaceChoice = field(default_factory=FaceChoice)
-    smo_k_s: int = 13
-    motion_frames: int = -1
+    smo_k_s: Annotated[int, Limits(1, 10_000)] = 13
+    motion_frames: Annotated[int, FRAME_COUNT] = -1
     face_networks: FaceNetworks = "auto"
 
     def __post_init__(self) -> None:
-        for name in ("max_size", "template_n_frames", "smo_k_s", "motion_frames"):
-            check_whole(name, getattr(self, name))
+        check_fields(self)
         _check_kind("face", self.face, FaceChoice, "a FaceChoice")
-        _check_switch("crop_do_rotate", self.crop_do_rotate)
-        if self.smo_k_s < 1:
-            raise InputError(f"smo_k_s is {self.smo_k_s}; it must be at least 1 (no smoothing).")
-        if self.motion_frames < -1 or self.motion_frames == 0:
-            raise InputError("motion_frames must be -1 (off) or at least 1.")
-        if self.face_networks not in get_args(FaceNetworks):
-            names = ", ".join(get_args(FaceNetworks))
-            raise InputError(f"There are no face networks {self.face_networks!r}; use one of {names}.")
-        if self.max_size < 64:
-            raise InputError(f"max_size is {self.max_size}; it must be at least 64 pixels.")
-        if self.template_n_frames < -1 or self.template_n_frames == 0:
-            raise InputError("template_n_frames must be -1 (all frames) or at least 1.")
-        check_range("crop_scale", self.crop_scale, 1, 5)
-        check_range("crop_vx_ratio", self.crop_vx_ratio, -1, 1)
-        check_range("crop_vy_ratio", self.crop_vy_ratio, -1, 1)
+        for name, none in (("template_n_frames", "all frames"), ("motion_frames", "off")):
+            if getattr(self, name) == 0:
+                raise InputError(f"{name} is 0; it must be -1 ({none}) or at least 1.")
 
 
 @dataclass(frozen=True)
@@ -123,33 +115,25 @@ class MotionOptions:
     neither rate nor times are given.
     """
 
-    seed: int = 0
-    fps: Fraction = Fraction(25)
+    seed: Annotated[int, Limits(0, 2**64 - 1)] = 0
+    fps: Annotated[Fraction, FRAME_RATE] = Fraction(25)
     blinks: bool = True
-    sampling_timesteps: int = 50
-    overlap_v2: int = 10
-    smo_k_d: int = 3
+    sampling_timesteps: Annotated[int, Limits(1, 1000)] = 50
+    overlap_v2: Annotated[int, Limits(0, 79)] = 10
+    smo_k_d: Annotated[int, Limits(1, 79)] = 3
     emo: EmotionChoice | None = None
     eye_f0_mode: bool = False
     reference_character: bool = True
     delta_eye_open_n: BlinkGaps = 0
-    blink_rate: float | None = None
+    blink_rate: Annotated[float, Limits(0, 120)] | None = None
     blink_times: Sequence[float] | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "seed", _seed(self.seed))  # a plain int is what chance takes
+        object.__setattr__(self, "seed", _plain(self.seed))  # a plain int is what chance takes
         object.__setattr__(self, "fps", as_fps(self.fps))
-        for name in ("sampling_timesteps", "overlap_v2", "smo_k_d"):
-            check_whole(name, getattr(self, name))
-        for name in ("blinks", "eye_f0_mode", "reference_character"):
-            _check_switch(name, getattr(self, name))
+        check_fields(self)
         for seconds in self.blink_times or ():
-            check_range("The time of a blink in seconds", seconds, 0, LATEST_BLINK)
-        if self.blink_rate is not None:
-            check_range("The blink rate", self.blink_rate, 0, LARGEST_BLINK_RATE)
-        check_range("sampling_timesteps", self.sampling_timesteps, 1, 1000)
-        check_range("overlap_v2", self.overlap_v2, 0, 79)
-        check_range("smo_k_d", self.smo_k_d, 1, 79)
+            BLINK_TIME.check("The time of a blink in seconds", seconds)
 
 
 @dataclass(frozen=True)
@@ -169,10 +153,10 @@ class StitchOptions:
     amplitude_of: see `ditto.stitch.StitchRules`.
     """
 
-    mouth_amount: float = 1.0
-    head_amount: float = 1.0
-    fade_in: int = -1
-    fade_out: int = -1
+    mouth_amount: Annotated[float, AMOUNT] = 1.0
+    head_amount: Annotated[float, AMOUNT] = 1.0
+    fade_in: Annotated[int, FADE] = -1
+    fade_out: Annotated[int, FADE] = -1
     drive_eye: bool | None = None
     use_d_keys: Mapping[str, float] | Sequence[str] | None = None
     relative_d: bool = True
@@ -185,23 +169,11 @@ class StitchOptions:
     amplitude_of: AmplitudeOf = "degrees"
 
     def __post_init__(self) -> None:
-        check_range("mouth_amount", self.mouth_amount, 0, 2)
-        check_range("head_amount", self.head_amount, 0, 2)
-        for name in ("fade_in", "fade_out"):
-            check_whole(name, getattr(self, name))
-            check_range(name, getattr(self, name), -1, 10_000)
-        for name in ("relative_d", "flag_stitching"):
-            _check_switch(name, getattr(self, name))
-        if self.drive_eye is not None:
-            _check_switch("drive_eye", self.drive_eye)
-        if self.fade_type is not None:
-            _check_choice("fade_type", self.fade_type, get_args(FadeTarget))
+        check_fields(self)
         _check_parts("use_d_keys", self.use_d_keys, MOTION_PARTS)
         _check_parts("fade_out_keys", self.fade_out_keys, (*MOTION_PARTS, "kp"))  # kp never fades
         told = "what changes in which frame, such as {25: {'delta_yaw': 5}}"
         _check_kind("ctrl_info", self.ctrl_info, (Mapping, Sequence), told)
-        _check_choice("vad_on", self.vad_on, get_args(VadOn))
-        _check_choice("amplitude_of", self.amplitude_of, get_args(AmplitudeOf))
 
 
 @dataclass(frozen=True)
@@ -213,21 +185,16 @@ class BlendOptions:
     custom; custom_formula: what it does with it.
     """
 
-    amount: float = 1.0
-    feather: float = 0.05
+    amount: Annotated[float, SHARE] = 1.0
+    feather: Annotated[float, Limits(0, 0.5)] = 0.05
     mode: BlendMode = "blend"
-    alpha: float | None = None
+    alpha: Annotated[float, SHARE] | None = None
     custom_formula: CustomFormula = "opacity"
 
     def __post_init__(self) -> None:
-        _check_choice("blend mode", self.mode, BLEND_MODES)
-        _check_choice("custom formula", self.custom_formula, get_args(CustomFormula))
+        check_fields(self, "blend")
         if self.mode == "custom" and self.alpha is None:
             raise InputError("The blend mode custom needs an alpha between 0 and 1.")
-        if self.alpha is not None:
-            check_range("The blend alpha", self.alpha, 0, 1)
-        check_range("The blend amount", self.amount, 0, 1)
-        check_range("The feather", self.feather, 0, 0.5)
 
 
 def as_fps(value: float | str | Fraction) -> Fraction:
@@ -240,20 +207,8 @@ def as_fps(value: float | str | Fraction) -> Fraction:
     rounded = exact.denominator > 1 and abs(exact - ntsc) < Fraction(1, 200)
     fps = ntsc if rounded else exact
     fps = fps.limit_denominator(1001)
-    if not 1 <= fps <= 120:
-        raise InputError(f"The frame rate is {float(fps):g}; it must be between 1 and 120.")
+    FRAME_RATE.check("The frame rate", float(fps))
     return fps
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        listed = ", ".join(choice or "''" for choice in choices)
-        raise InputError(f"There is no {name} {value!r}; use one of {listed}.")
-
-
-def _check_switch(name: str, value: object) -> None:
-    if value not in (True, False):
-        raise InputError(f"{name} is {value!r}; it must be True or False.")
 
 
 def _check_kind(name: str, value: object, kind: type | tuple[type, ...], told: str) -> None:
@@ -269,11 +224,9 @@ def _check_parts(name: str, parts: Iterable[str] | None, known: Sequence[str]) -
         raise InputError(f"{name} is {parts!r}; it must be a list.")
 
 
-def _seed(value: SupportsIndex) -> int:
+def _plain(value: Any) -> Any:
+    """A whole number of any type as an int; anything else as it is."""
     try:
-        seed = operator.index(value)
+        return operator.index(value)
     except TypeError:
-        seed = -1
-    if not 0 <= seed <= LARGEST_SEED:
-        raise InputError(f"The seed is {value!r}; it must be a whole number from 0 to {LARGEST_SEED}.")
-    return seed
+        return value

@@ -8,11 +8,10 @@ from ..ditto_core.blend.put_back import crop_weight, frame_weights
 from ..ditto_core.data import FaceCrops
 from ..ditto_core.exchange import repeated
 from ..ditto_core.media.collect import collect_masks, part_of
-from ..ditto_core.options import BlendOptions
+from ..ditto_core.options import BlendMode, BlendOptions, CustomFormula
 from .comfy_host import ComfyHost
-from .common_inputs import part_inputs
+from .common_inputs import blend_inputs, part_inputs
 from .inputs import chosen
-from .put_back_blend import blend_inputs, blend_options
 from .sockets import CropsSocket
 
 ON_FRAME = {"crop": False, "frame": True}
@@ -52,12 +51,12 @@ class DittoBlendMask(io.ComfyNode):
         count: int,
         amount: float,
         feather: float,
-        mode: str = BlendOptions.mode,
+        mode: BlendMode = BlendOptions.mode,
         alpha: float = 1.0,
-        custom_formula: str = BlendOptions.custom_formula,
+        custom_formula: CustomFormula = BlendOptions.custom_formula,
     ) -> io.NodeOutput:
         host = ComfyHost()
-        options = blend_options(amount, feather, mode, alpha, custom_formula)
+        options = BlendOptions(amount, feather, mode, alpha, custom_formula)
         if chosen("on", on, ON_FRAME):
             masks = frame_weights(crops, options)
         else:

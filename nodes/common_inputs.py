@@ -7,20 +7,23 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..ditto_core.engines import ENGINE_NAMES
+from ..ditto_core.limits import SHARE
 from ..ditto_core.media.encoders import VideoOptions
 from ..ditto_core.options import (
     AUTO,
-    LARGEST_SEED,
     AvatarOptions,
+    BlendOptions,
     FaceChoice,
     FaceRule,
+    FadeTarget,
     MotionOptions,
     StitchOptions,
 )
-from .inputs import chosen, named
+from .inputs import AS_CONFIGURED
+from .option_input import option_input, option_inputs
 from .sockets import EngineSocket
 
-FACE_RULES = named(FaceRule)
+FADE_TYPE: dict[str, FadeTarget | None] = {AS_CONFIGURED: None, "d0": "d0", "s": "s", "none": ""}
 
 
 def source_input() -> Any:
@@ -52,108 +55,126 @@ def engine_output() -> Any:
 
 def max_size_input() -> Any:
     """How large sources are at most."""
-    return io.Int.Input(
-        "max_size",
-        default=AvatarOptions.max_size,
-        min=64,
-        max=8192,
-        step=8,
-        tooltip="Longest side of the result in pixels. Larger sources are scaled down.",
-    )
+    told = "Longest side of the result in pixels. Larger sources are scaled down."
+    return option_input(AvatarOptions, "max_size", told, step=8)
 
 
 def face_inputs(*, optional: bool = False) -> list[Any]:
     """Which of several faces, for `face_choice`."""
     return [
-        io.Combo.Input(
-            "face",
-            options=list(FACE_RULES),
-            default=FaceChoice.rule,
+        option_input(
+            FaceChoice,
+            "rule",
+            "Which face speaks when there are several: the largest, the one numbered face_index from the "
+            "left, or the one nearest to the point face_x, face_y.",
+            name="face",
             optional=optional,
-            tooltip="Which face speaks when there are several: the largest, the one numbered "
-            "face_index from the left, or the one nearest to the point face_x, face_y.",
         ),
-        io.Int.Input(
-            "face_index",
-            default=FaceChoice.index,
-            min=0,
-            max=63,
+        option_input(
+            FaceChoice,
+            "index",
+            "For 'from left': 0 is the leftmost face.",
+            name="face_index",
             optional=optional,
-            tooltip="For 'from left': 0 is the leftmost face.",
         ),
-        io.Float.Input(
-            "face_x",
-            default=FaceChoice.point[0],
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            optional=optional,
-            tooltip="For 'nearest': how far from the left edge, as a fraction of the width.",
-        ),
-        io.Float.Input(
-            "face_y",
-            default=FaceChoice.point[1],
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            optional=optional,
-            tooltip="For 'nearest': how far from the top edge, as a fraction of the height.",
+        *(
+            io.Float.Input(
+                f"face_{axis}",
+                default=FaceChoice.point[number],
+                min=float(SHARE.low),
+                max=float(SHARE.high),
+                step=0.01,
+                optional=optional,
+                tooltip=f"For 'nearest': how far from the {edge} edge, as a fraction of the {side}.",
+            )
+            for number, (axis, edge, side) in enumerate((("x", "left", "width"), ("y", "top", "height")))
         ),
     ]
 
 
-def face_choice(face: str, face_index: int, face_x: float, face_y: float) -> FaceChoice:
+def face_choice(face: FaceRule, face_index: int, face_x: float, face_y: float) -> FaceChoice:
     """What `face_inputs` say."""
-    return FaceChoice(chosen("face", face, FACE_RULES), face_index, (face_x, face_y))
+    return FaceChoice(face, face_index, (face_x, face_y))
 
 
 def fps_input(tooltip: str) -> Any:
     """A frame rate."""
-    return io.Float.Input(
-        "fps", default=float(MotionOptions.fps), min=1.0, max=120.0, step=0.01, tooltip=tooltip
-    )
+    return option_input(MotionOptions, "fps", tooltip, step=0.01)
 
 
 def seed_input() -> Any:
     """What chance goes by."""
-    return io.Int.Input(
-        "seed",
-        default=MotionOptions.seed,
-        min=0,
-        max=LARGEST_SEED,
-        control_after_generate=True,
-        tooltip="The same seed gives the same head motion and blinks, on every device.",
-    )
+    told = "The same seed gives the same head motion and blinks, on every device."
+    return option_input(MotionOptions, "seed", told, control_after_generate=True)
 
 
 def blinks_input() -> Any:
     """Whether a portrait blinks."""
-    return io.Boolean.Input("blinks", default=MotionOptions.blinks, tooltip="Let a portrait blink.")
+    return option_input(MotionOptions, "blinks", "Let a portrait blink.")
 
 
 def amount_inputs() -> list[Any]:
     """How far mouth and head move."""
+    told = {
+        "mouth_amount": "How far the mouth moves: 0 stays shut, 1 natural, 2 exaggerated.",
+        "head_amount": "How far the head moves: 0 keeps it still, 1 natural, 2 exaggerated.",
+    }
+    return option_inputs(StitchOptions, told, step=0.05)
+
+
+def fade_type_input(tooltip: str, *, optional: bool = False) -> Any:
+    """What fades begin and end in, for `FADE_TYPE`."""
+    return io.Combo.Input(
+        "fade_type", options=list(FADE_TYPE), default=AS_CONFIGURED, optional=optional, tooltip=tooltip
+    )
+
+
+def blend_inputs() -> list[Any]:
+    """The widgets of the blend."""
     return [
-        io.Float.Input(
-            name, default=getattr(StitchOptions, name), min=0.0, max=2.0, step=0.05, tooltip=tooltip
-        )
-        for name, tooltip in (
-            ("mouth_amount", "How far the mouth moves: 0 stays shut, 1 natural, 2 exaggerated."),
-            ("head_amount", "How far the head moves: 0 keeps it still, 1 natural, 2 exaggerated."),
-        )
+        option_input(
+            BlendOptions,
+            "amount",
+            "How much of the rendered face is shown: 0 is the source, 1 the rendered face.",
+            step=0.01,
+        ),
+        option_input(
+            BlendOptions,
+            "feather",
+            "Width of the soft border, as a fraction of the crop's shorter side.",
+            step=0.005,
+        ),
+        option_input(
+            BlendOptions,
+            "mode",
+            "How much of the render is shown in the middle of the face and at the border of its crop. "
+            "blend: 100 and 0 percent. replace: 100 and 100, a hard edge. strong: 100 and 50, the edge can "
+            "be seen. weak: 50 and 0. custom: alpha and 0.",
+            optional=True,
+        ),
+        option_input(
+            BlendOptions,
+            "alpha",
+            "For mode custom: how much of the render is shown, 0 the original, 1 as in blend.",
+            default=1.0,
+            step=0.01,
+            optional=True,
+        ),
+        option_input(
+            BlendOptions,
+            "custom_formula",
+            "For mode custom: opacity is a true percentage. published is the official program's: alpha in "
+            "the middle, 1 - alpha at the border; at 0.5 the whole crop is half visible, below it is inside "
+            "out.",
+            optional=True,
+        ),
     ]
 
 
 def crf_input() -> Any:
     """The quality of a video."""
-    return io.Int.Input(
-        "crf",
-        default=VideoOptions.crf,
-        min=0,
-        max=51,
-        tooltip="Quality of the picture: 0 is best, 18 looks the same, 28 is small. Lower makes larger "
-        "files.",
-    )
+    told = "Quality of the picture: 0 is best, 18 looks the same, 28 is small. Lower makes larger files."
+    return option_input(VideoOptions, "crf", told)
 
 
 def part_inputs() -> list[Any]:

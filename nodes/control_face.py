@@ -7,7 +7,6 @@ from comfy_api.latest import io
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.controls.curve import Curve, Moment
 from ..ditto_core.controls.parts import (
-    EMOTION_FADE,
     Blinks,
     Emotion,
     EmotionSchedule,
@@ -17,7 +16,7 @@ from ..ditto_core.controls.parts import (
 )
 from ..ditto_core.controls.text import parse_emotion_schedule, parse_gaps, parse_seconds
 from ..ditto_core.ditto.emotion import EMOTIONS
-from ..ditto_core.options import LARGEST_BLINK_RATE
+from ..ditto_core.options import MotionOptions, StitchOptions
 from .control_inputs import (
     BETWEEN,
     between_input,
@@ -27,6 +26,7 @@ from .control_inputs import (
     seconds_input,
 )
 from .inputs import NO_CONTROLS, chosen
+from .option_input import option_input
 
 NO_SECOND = "none"
 EYE_SOURCES: dict[str, EyeSource | None] = {
@@ -62,12 +62,10 @@ class DittoEmotion(io.ComfyNode):
                     default=NO_SECOND,
                     tooltip="Another emotion shown at the same time.",
                 ),
-                seconds_input("start", 0.0, 100_000.0, "Seconds after which it begins."),
-                seconds_input(
-                    "end", 0.0, 100_000.0, "Seconds after which it is gone; 0 for the end of the clip."
-                ),
-                seconds_input(
-                    "fade", EMOTION_FADE, 60.0, "Seconds in which it comes and goes, within start and end."
+                seconds_input("start", "Seconds after which it begins."),
+                seconds_input("end", "Seconds after which it is gone; 0 for the end of the clip."),
+                option_input(
+                    Emotion, "fade", "Seconds in which it comes and goes, within start and end.", step=0.1
                 ),
                 controls_input(),
             ],
@@ -107,8 +105,8 @@ class DittoEmotionSchedule(io.ComfyNode):
                     tooltip="time: emotion, with commas or line breaks between. A time is a frame (75) or "
                     "seconds (3s), an emotion a name or number, several with + between them.",
                 ),
-                seconds_input(
-                    "fade", EMOTION_FADE, 60.0, "Seconds in which an emotion replaces the one before."
+                option_input(
+                    EmotionSchedule, "fade", "Seconds in which an emotion replaces the one before.", step=0.1
                 ),
                 controls_input(),
             ],
@@ -131,14 +129,12 @@ class DittoExpression(io.ComfyNode):
             category="Ditto/Controls",
             description="How much the mouth moves, throughout and over time. Lite honours both.",
             inputs=[
-                io.Float.Input(
-                    "amount",
-                    default=1.0,
-                    min=0.0,
-                    max=2.0,
+                option_input(
+                    StitchOptions,
+                    "mouth_amount",
+                    "How far the mouth moves: 0 not at all, 1 natural, 2 exaggerated. Replaces mouth_amount.",
+                    name="amount",
                     step=0.05,
-                    tooltip="How far the mouth moves: 0 not at all, 1 natural, 2 exaggerated. "
-                    "Replaces mouth_amount.",
                 ),
                 curve_input(
                     "gate",
@@ -216,13 +212,13 @@ class DittoBlinks(io.ComfyNode):
             "published schedule gives no blink. Lite honours rate and times. A clip of a person blinks as it "
             "did, unless its eyes are driven.",
             inputs=[
-                io.Float.Input(
-                    "per_minute",
+                option_input(
+                    MotionOptions,
+                    "blink_rate",
+                    "Blinks a minute, irregular as people's; 0 for none.",
+                    name="per_minute",
                     default=15.0,
-                    min=0.0,
-                    max=LARGEST_BLINK_RATE,
                     step=1.0,
-                    tooltip="Blinks a minute, irregular as people's; 0 for none.",
                 ),
                 io.String.Input(
                     "gaps",

@@ -37,9 +37,9 @@ def curve_input(name: str, meaning: str) -> Any:
     return io.String.Input(name, default="", tooltip=f"{meaning} {KEYFRAMES}")
 
 
-def seconds_input(name: str, default: float, highest: float, tooltip: str) -> Any:
-    """A time or a duration."""
-    return io.Float.Input(name, default=default, min=0.0, max=highest, step=0.1, tooltip=tooltip)
+def seconds_input(name: str, tooltip: str) -> Any:
+    """A time in the clip."""
+    return io.Float.Input(name, default=0.0, min=0.0, max=100_000.0, step=0.1, tooltip=tooltip)
 
 
 def between_input() -> Any:

@@ -9,9 +9,11 @@ from ..ditto_core.controls.curve import Curve
 from ..ditto_core.controls.parts import Fade, HeadPose, SingleFrames
 from ..ditto_core.controls.presets import PRESETS, Preset
 from ..ditto_core.controls.text import parse_frames
+from ..ditto_core.options import StitchOptions
+from .common_inputs import FADE_TYPE, fade_type_input
 from .control_inputs import BETWEEN, between_input, controls_input, controls_output, curve_input
 from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
-from .motion_stitch import FADE_TYPE
+from .option_input import option_inputs
 
 PRESET_TITLES = {name.replace("_", " ").title(): name for name in PRESETS}
 FADING: dict[str, tuple[str, ...] | None] = {
@@ -19,6 +21,10 @@ FADING: dict[str, tuple[str, ...] | None] = {
     "expression": ("exp",),
     "head": ("pitch", "yaw", "roll", "t"),
     "expression and head": ("exp", "pitch", "yaw", "roll", "t"),
+}
+FADES = {
+    "fade_in": "Frames in which motion begins, -1 for no fade; 25 are a second.",
+    "fade_out": "Frames in which motion ends, -1 for no fade; 25 are a second.",
 }
 FACTOR = "Factor of {}, the source's own included; with Lite of the drawn motion alone. Blank: 1."
 EXAMPLE_FRAMES = '{\n  "0": {"fade_alpha": 0.0},\n  "25": {"fade_alpha": 1.0, "delta_yaw": 5}\n}'
@@ -79,26 +85,10 @@ class DittoFade(io.ComfyNode):
             category="Ditto/Controls",
             description="Lets motion come from rest at the start and return to rest at the end.",
             inputs=[
-                io.Int.Input(
-                    "fade_in",
-                    default=25,
-                    min=-1,
-                    max=10_000,
-                    tooltip="Frames in which motion begins, -1 for no fade; 25 are a second.",
-                ),
-                io.Int.Input(
-                    "fade_out",
-                    default=25,
-                    min=-1,
-                    max=10_000,
-                    tooltip="Frames in which motion ends, -1 for no fade; 25 are a second.",
-                ),
-                io.Combo.Input(
-                    "fade_type",
-                    options=list(FADE_TYPE),
-                    default=AS_CONFIGURED,
-                    tooltip="What rest is: d0 the first frame, s the source, none no fades. Ditto only; "
-                    "Lite fades to the source at rest.",
+                *option_inputs(StitchOptions, FADES, default=25),
+                fade_type_input(
+                    "What rest is: d0 the first frame, s the source, none no fades. Ditto only; Lite fades "
+                    "to the source at rest.",
                 ),
                 io.Combo.Input(
                     "parts",

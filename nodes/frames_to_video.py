@@ -7,11 +7,12 @@ from dataclasses import replace
 from comfy_api.latest import Input, InputImpl, io
 
 from ..ditto_core.data import Frames
-from ..ditto_core.media.encoders import PRESETS, VIDEO_CODECS, VideoOptions
+from ..ditto_core.media.encoders import Preset, VideoCodec, VideoOptions
 from ..ditto_core.media.writer import write_video
 from .comfy_host import ComfyHost, new_temporary_video
 from .common_inputs import crf_input
 from .inputs import audio_from, frames_from
+from .option_input import option_input
 from .sockets import FramesSocket
 
 PIXEL_FORMATS = ("yuv420p", "yuv420p10le", "yuv444p")
@@ -34,18 +35,10 @@ class DittoFramesToVideo(io.ComfyNode):
                     optional=True,
                     tooltip="Sound to use instead of the speech the frames were made from.",
                 ),
-                io.Combo.Input(
-                    "codec",
-                    options=list(VIDEO_CODECS),
-                    default=VideoOptions.codec,
-                    tooltip="How the picture is compressed. h264 plays everywhere.",
-                ),
+                option_input(VideoOptions, "codec", "How the picture is compressed. h264 plays everywhere."),
                 crf_input(),
-                io.Combo.Input(
-                    "preset",
-                    options=list(PRESETS),
-                    default=VideoOptions.preset,
-                    tooltip="Slower presets make smaller files of the same quality.",
+                option_input(
+                    VideoOptions, "preset", "Slower presets make smaller files of the same quality."
                 ),
                 io.Combo.Input(
                     "pixel_format",
@@ -64,9 +57,9 @@ class DittoFramesToVideo(io.ComfyNode):
     def execute(
         cls,
         frames: Frames,
-        codec: str,
+        codec: VideoCodec,
         crf: int,
-        preset: str,
+        preset: Preset,
         pixel_format: str,
         audio: Input.Audio | None = None,
     ) -> io.NodeOutput:

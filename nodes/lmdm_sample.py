@@ -9,15 +9,27 @@ from ..ditto_core.controls.curve import Clip
 from ..ditto_core.data import Avatar, SpeechFeatures
 from ..ditto_core.ditto.emotion import EMOTIONS
 from ..ditto_core.engine import common_engine
-from ..ditto_core.options import MotionOptions, as_fps
+from ..ditto_core.options import BLINK_GAP, MotionOptions, as_fps
 from .comfy_host import ComfyHost
 from .common_inputs import blinks_input, fps_input, seed_input
 from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
+from .option_input import option_inputs
 from .sockets import AvatarSocket, ControlsSocket, MotionSocket, SpeechSocket
 
 EMO: dict[str, int | None] = {
     AS_CONFIGURED: None,
     **{f"{number} {name}": number for number, name in enumerate(EMOTIONS)},
+}
+DIFFUSION = {
+    "sampling_timesteps": "Steps of diffusion: 25 fast, 50 balanced, 75 to 100 best. Ditto only.",
+    "overlap_v2": "Frames that two windows of 80 share: 5 fast, 10 balanced, 15 to 20 smooth. Ditto only.",
+    "smo_k_d": "Frames over which the head's motion is averaged: 1 none, 3 balanced, 5 calm. Ditto only.",
+}
+DRAWN_FOR = {
+    "eye_f0_mode": "Draw motion for eyes that stay as in the first frame; the documents' video scripts do. "
+    "With the reference character these are its eyes. Ditto only.",
+    "reference_character": "Draw motion for the checkpoint's reference face and put it on the person, as "
+    "published; off draws it for the person's own face and eyes. Ditto only.",
 }
 
 
@@ -37,32 +49,7 @@ class DittoLMDMSample(io.ComfyNode):
                 seed_input(),
                 fps_input("Frame rate of a portrait's motion. A clip keeps the rate it was loaded with."),
                 blinks_input(),
-                io.Int.Input(
-                    "sampling_timesteps",
-                    default=MotionOptions.sampling_timesteps,
-                    min=1,
-                    max=1000,
-                    optional=True,
-                    tooltip="Steps of diffusion: 25 fast, 50 balanced, 75 to 100 best. Ditto only.",
-                ),
-                io.Int.Input(
-                    "overlap_v2",
-                    default=MotionOptions.overlap_v2,
-                    min=0,
-                    max=79,
-                    optional=True,
-                    tooltip="Frames that two windows of 80 share: 5 fast, 10 balanced, 15 to 20 smooth. "
-                    "Ditto only.",
-                ),
-                io.Int.Input(
-                    "smo_k_d",
-                    default=MotionOptions.smo_k_d,
-                    min=1,
-                    max=79,
-                    optional=True,
-                    tooltip="Frames over which the head's motion is averaged: 1 none, 3 balanced, 5 calm. "
-                    "Ditto only.",
-                ),
+                *option_inputs(MotionOptions, DIFFUSION, optional=True),
                 io.Combo.Input(
                     "emo",
                     options=list(EMO),
@@ -71,25 +58,12 @@ class DittoLMDMSample(io.ComfyNode):
                     tooltip="Emotion of the whole clip; the documents' scripts use 4 neutral. For several "
                     "at once or one after the other connect Ditto Emotion. Ditto only.",
                 ),
-                io.Boolean.Input(
-                    "eye_f0_mode",
-                    default=MotionOptions.eye_f0_mode,
-                    optional=True,
-                    tooltip="Draw motion for eyes that stay as in the first frame; the documents' video "
-                    "scripts do. With the reference character these are its eyes. Ditto only.",
-                ),
-                io.Boolean.Input(
-                    "reference_character",
-                    default=MotionOptions.reference_character,
-                    optional=True,
-                    tooltip="Draw motion for the checkpoint's reference face and put it on the person, as "
-                    "published; off draws it for the person's own face and eyes. Ditto only.",
-                ),
+                *option_inputs(MotionOptions, DRAWN_FOR, optional=True),
                 io.Int.Input(
                     "delta_eye_open_n",
                     default=0,
-                    min=-1,
-                    max=10_000,
+                    min=BLINK_GAP.low,
+                    max=BLINK_GAP.high,
                     optional=True,
                     tooltip="Frames with open eyes between two blinks: 0 at random, -1 no blinks. For a "
                     "rate a minute, and for clips under six seconds, connect Ditto Blinks. Ditto only.",

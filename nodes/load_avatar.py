@@ -8,15 +8,32 @@ from ..ditto_core.controls.control import Controls
 from ..ditto_core.engine import Engine
 from ..ditto_core.face.preview import preview_face
 from ..ditto_core.media.collect import collect_images
-from ..ditto_core.options import AvatarOptions, FaceNetworks, as_fps
+from ..ditto_core.options import AvatarOptions, FaceNetworks, FaceRule, as_fps
 from ..ditto_core.talking_head import register
 from .comfy_host import ComfyHost
 from .common_inputs import face_choice, face_inputs, fps_input, max_size_input, source_input
-from .inputs import NO_CONTROLS, chosen, named, source_from
+from .inputs import NO_CONTROLS, source_from
+from .option_input import option_input, option_inputs
 from .sockets import AvatarSocket, ControlsSocket, EngineSocket
 
-FACE_NETWORKS = named(FaceNetworks)
 PREVIEW_FRAMES = 8
+FRAMES_TOOLTIP = (
+    "How many frames of a clip are used; -1 uses all. Longer speech plays them there and back again."
+)
+SCALE_TOOLTIP = "Side of the face crop, relative to the face."
+CROP_SHIFT = {
+    "crop_vx_ratio": "Moves the crop sideways, in fractions of its side.",
+    "crop_vy_ratio": "Moves the crop up (negative) or down, in fractions of its side.",
+}
+ROTATE_TOOLTIP = "Turn the crop so that the face is upright in it."
+DITTO_ONLY = {
+    "smo_k_s": "Frames over which a clip's own motion is averaged: 1 none, 13 balanced, 15 calm. Ditto only.",
+    "motion_frames": "Preserve motion: how many frames at a clip's start show a neutral mouth. The face's "
+    "own expression is taken from them, head and picture from all frames; -1 is off. Ditto only.",
+    "face_networks": "Who finds the face. official: the published files, of which det_10g and 2d106det are "
+    "InsightFace's, for non-commercial use only. built-in: the bundled mesh, for any use. auto: official "
+    "when installed. Ditto only.",
+}
 
 
 class DittoLoadAvatar(io.ComfyNode):
@@ -37,72 +54,12 @@ class DittoLoadAvatar(io.ComfyNode):
                     "Frame rate a VIDEO is resampled to, and the rate of a batch of IMAGEs. A portrait "
                     "ignores it."
                 ),
-                io.Int.Input(
-                    "template_n_frames",
-                    default=AvatarOptions.template_n_frames,
-                    min=-1,
-                    max=1_000_000,
-                    tooltip="How many frames of a clip are used; -1 uses all. Longer speech plays them "
-                    "there and back again.",
-                ),
-                io.Float.Input(
-                    "crop_scale",
-                    default=AvatarOptions.crop_scale,
-                    min=1.0,
-                    max=5.0,
-                    step=0.05,
-                    tooltip="Side of the face crop, relative to the face.",
-                ),
-                io.Float.Input(
-                    "crop_vx_ratio",
-                    default=AvatarOptions.crop_vx_ratio,
-                    min=-1.0,
-                    max=1.0,
-                    step=0.005,
-                    tooltip="Moves the crop sideways, in fractions of its side.",
-                ),
-                io.Float.Input(
-                    "crop_vy_ratio",
-                    default=AvatarOptions.crop_vy_ratio,
-                    min=-1.0,
-                    max=1.0,
-                    step=0.005,
-                    tooltip="Moves the crop up (negative) or down, in fractions of its side.",
-                ),
-                io.Boolean.Input(
-                    "crop_do_rotate",
-                    default=AvatarOptions.crop_do_rotate,
-                    tooltip="Turn the crop so that the face is upright in it.",
-                ),
+                option_input(AvatarOptions, "template_n_frames", FRAMES_TOOLTIP),
+                option_input(AvatarOptions, "crop_scale", SCALE_TOOLTIP, step=0.05),
+                *option_inputs(AvatarOptions, CROP_SHIFT, step=0.005),
+                option_input(AvatarOptions, "crop_do_rotate", ROTATE_TOOLTIP),
                 *face_inputs(),
-                io.Int.Input(
-                    "smo_k_s",
-                    default=AvatarOptions.smo_k_s,
-                    min=1,
-                    max=99,
-                    optional=True,
-                    tooltip="Frames over which a clip's own motion is averaged: 1 none, 13 balanced, 15 "
-                    "calm. Ditto only.",
-                ),
-                io.Int.Input(
-                    "motion_frames",
-                    default=AvatarOptions.motion_frames,
-                    min=-1,
-                    max=1_000_000,
-                    optional=True,
-                    tooltip="Preserve motion: how many frames at a clip's start show a neutral mouth. The "
-                    "face's own expression is taken from them, head and picture from all frames; -1 "
-                    "is off. Ditto only.",
-                ),
-                io.Combo.Input(
-                    "face_networks",
-                    options=list(FACE_NETWORKS),
-                    default=AvatarOptions.face_networks,
-                    optional=True,
-                    tooltip="Who finds the face. official: the published files, of which det_10g and "
-                    "2d106det are InsightFace's, for non-commercial use only. built-in: the bundled mesh, "
-                    "for any use. auto: official when installed. Ditto only.",
-                ),
+                *option_inputs(AvatarOptions, DITTO_ONLY, optional=True),
                 ControlsSocket.Input(
                     "controls",
                     optional=True,
@@ -130,13 +87,13 @@ class DittoLoadAvatar(io.ComfyNode):
         crop_vx_ratio: float,
         crop_vy_ratio: float,
         crop_do_rotate: bool,
-        face: str,
+        face: FaceRule,
         face_index: int,
         face_x: float,
         face_y: float,
         smo_k_s: int = AvatarOptions.smo_k_s,
         motion_frames: int = AvatarOptions.motion_frames,
-        face_networks: str = AvatarOptions.face_networks,
+        face_networks: FaceNetworks = AvatarOptions.face_networks,
         controls: Controls = NO_CONTROLS,
     ) -> io.NodeOutput:
         host = ComfyHost()
@@ -150,7 +107,7 @@ class DittoLoadAvatar(io.ComfyNode):
             face=face_choice(face, face_index, face_x, face_y),
             smo_k_s=smo_k_s,
             motion_frames=motion_frames,
-            face_networks=chosen("face_networks", face_networks, FACE_NETWORKS),
+            face_networks=face_networks,
         )
         avatar = register(engine, source_from(source, as_fps(fps)), controls.avatar(options), host)
         preview = collect_images(preview_face(avatar, PREVIEW_FRAMES), host)

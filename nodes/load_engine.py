@@ -5,9 +5,19 @@ from __future__ import annotations
 from comfy_api.latest import io
 
 from ..ditto_core.engines import engine_state, shared_engine
-from ..ditto_core.models.execution import COMPILE, PRECISIONS, RUNNERS, Execution
+from ..ditto_core.models.execution import CompileChoice, Execution, PrecisionChoice, RunnerChoice
 from .comfy_host import ComfyHost, ModelFolders
 from .common_inputs import engine_input, engine_output
+from .option_input import option_inputs
+
+EXECUTION = {
+    "runner": "What executes the networks: auto takes PyTorch where its files are installed, otherwise ONNX "
+    "Runtime. tensorrt needs an NVIDIA GPU and engines for it. Ditto only.",
+    "precision": "auto: fp16 on GPUs from Volta on, fp32 on the CPU. bf16 is faster on CPUs that compute in "
+    "it, and nearly exact. Networks that need it stay in fp32. Ditto in PyTorch only.",
+    "compile": "On a CUDA GPU: default and max-autotune compile the networks when they first run, which "
+    "takes minutes; graphs records their work once. Ditto in PyTorch only.",
+}
 
 
 class DittoLoadEngine(io.ComfyNode):
@@ -22,31 +32,7 @@ class DittoLoadEngine(io.ComfyNode):
             description="Chooses the engine that animates the face. Connect one engine to the whole graph.",
             inputs=[
                 engine_input(),
-                io.Combo.Input(
-                    "runner",
-                    options=list(RUNNERS),
-                    default=Execution.runner,
-                    optional=True,
-                    tooltip="What executes the networks: auto takes PyTorch where its files are installed, "
-                    "otherwise ONNX Runtime. tensorrt needs an NVIDIA GPU and engines for it. Ditto only.",
-                ),
-                io.Combo.Input(
-                    "precision",
-                    options=list(PRECISIONS),
-                    default=Execution.precision,
-                    optional=True,
-                    tooltip="auto: fp16 on GPUs from Volta on, fp32 on the CPU. bf16 is faster on CPUs that "
-                    "compute in it, and nearly exact. Networks that need it stay in fp32. Ditto in PyTorch "
-                    "only.",
-                ),
-                io.Combo.Input(
-                    "compile",
-                    options=list(COMPILE),
-                    default=Execution.compile,
-                    optional=True,
-                    tooltip="On a CUDA GPU: default and max-autotune compile the networks when they first "
-                    "run, which takes minutes; graphs records their work once. Ditto in PyTorch only.",
-                ),
+                *option_inputs(Execution, EXECUTION, optional=True),
             ],
             outputs=[engine_output()],
         )
@@ -59,9 +45,9 @@ class DittoLoadEngine(io.ComfyNode):
     def execute(
         cls,
         engine: str,
-        runner: str = Execution.runner,
-        precision: str = Execution.precision,
-        compile: str = Execution.compile,
+        runner: RunnerChoice = Execution.runner,
+        precision: PrecisionChoice = Execution.precision,
+        compile: CompileChoice = Execution.compile,
     ) -> io.NodeOutput:
         host = ComfyHost()
         loaded = shared_engine(engine, host, Execution(runner, precision, compile))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from comfy_api.latest import io
 
 from ..ditto_core.controls.control import Controls
@@ -9,15 +11,28 @@ from ..ditto_core.controls.curve import Clip
 from ..ditto_core.controls.text import parse_gains, parse_overall, parse_parts
 from ..ditto_core.data import Avatar, Motion
 from ..ditto_core.engine import common_engine
-from ..ditto_core.options import AmplitudeOf, FadeTarget, StitchOptions, VadOn
-from .common_inputs import amount_inputs
-from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen, named
+from ..ditto_core.options import AmplitudeOf, StitchOptions, VadOn
+from .common_inputs import FADE_TYPE, amount_inputs, fade_type_input
+from .inputs import AS_CONFIGURED, NO_CONTROLS, chosen
+from .option_input import option_inputs
 from .sockets import AvatarSocket, ControlsSocket, KeypointsSocket, MotionSocket
 
 DRIVE_EYE = {"auto": None, "on": True, "off": False}
-FADE_TYPE: dict[str, FadeTarget | None] = {AS_CONFIGURED: None, "d0": "d0", "s": "s", "none": ""}
-VAD_ON = named(VadOn)
-AMPLITUDE_OF = named(AmplitudeOf)
+FADES = {
+    "fade_in": "Frames over which the motion comes from rest at the start; -1 for no fade.",
+    "fade_out": "Frames over which the motion returns to rest at the end; -1 for no fade.",
+}
+MOVED = {
+    "relative_d": "Motion moves the source by its change since the first frame; off replaces the source's. "
+    "Ditto only.",
+    "flag_stitching": "Join the moving face to the shoulders with the stitch network. Ditto only.",
+}
+MEANINGS = {
+    "vad_on": "What a gate (vad_alpha) below 1 quietens: the lips, or as published the whole expression with "
+    "eyes and blinks. Ditto only.",
+    "amplitude_of": "What factors of head angles multiply: the degrees, or as published the 66 logits behind "
+    "them. Ditto only.",
+}
 PARTS_TOOLTIP = "Parts are scale, pitch, yaw, roll, t (shift) and exp (expression), with commas between them."
 
 
@@ -35,20 +50,7 @@ class DittoMotionStitch(io.ComfyNode):
                 AvatarSocket.Input("avatar", tooltip="Who moves; the one the motion was drawn for."),
                 MotionSocket.Input("motion", tooltip="From Ditto LMDM Sample."),
                 *amount_inputs(),
-                io.Int.Input(
-                    "fade_in",
-                    default=StitchOptions.fade_in,
-                    min=-1,
-                    max=10_000,
-                    tooltip="Frames over which the motion comes from rest at the start; -1 for no fade.",
-                ),
-                io.Int.Input(
-                    "fade_out",
-                    default=StitchOptions.fade_out,
-                    min=-1,
-                    max=10_000,
-                    tooltip="Frames over which the motion returns to rest at the end; -1 for no fade.",
-                ),
+                *option_inputs(StitchOptions, FADES),
                 io.Combo.Input(
                     "drive_eye",
                     options=list(DRIVE_EYE),
@@ -56,57 +58,7 @@ class DittoMotionStitch(io.ComfyNode):
                     tooltip="Blinks: on takes the engine's, off keeps the source's own eyes, auto is on "
                     "for a portrait and off for a video.",
                 ),
-                io.String.Input(
-                    "use_d_keys",
-                    default="",
-                    optional=True,
-                    tooltip="Parts of motion that speech drives, with factors if wanted: exp: 1.2, pitch: "
-                    f"0.5. Blank: all but scale for a portrait, exp for a clip. {PARTS_TOOLTIP} Ditto only.",
-                ),
-                io.Boolean.Input(
-                    "relative_d",
-                    default=StitchOptions.relative_d,
-                    optional=True,
-                    tooltip="Motion moves the source by its change since the first frame; off replaces the "
-                    "source's. Ditto only.",
-                ),
-                io.Boolean.Input(
-                    "flag_stitching",
-                    default=StitchOptions.flag_stitching,
-                    optional=True,
-                    tooltip="Join the moving face to the shoulders with the stitch network. Ditto only.",
-                ),
-                io.Combo.Input(
-                    "fade_type",
-                    options=list(FADE_TYPE),
-                    default=AS_CONFIGURED,
-                    optional=True,
-                    tooltip="What fades begin and end in: d0 the first frame, s the source, none no fades. "
-                    "Ditto only; Lite fades to the source at rest.",
-                ),
-                io.String.Input(
-                    "fade_out_keys",
-                    default="",
-                    optional=True,
-                    tooltip=f"Parts of motion that fade; blank as configured (exp). {PARTS_TOOLTIP} "
-                    f"Ditto only.",
-                ),
-                io.Combo.Input(
-                    "vad_on",
-                    options=list(VAD_ON),
-                    default=StitchOptions.vad_on,
-                    optional=True,
-                    tooltip="What a gate (vad_alpha) below 1 quietens: the lips, or as published the whole "
-                    "expression with eyes and blinks. Ditto only.",
-                ),
-                io.Combo.Input(
-                    "amplitude_of",
-                    options=list(AMPLITUDE_OF),
-                    default=StitchOptions.amplitude_of,
-                    optional=True,
-                    tooltip="What factors of head angles multiply: the degrees, or as published the 66 "
-                    "logits behind them. Ditto only.",
-                ),
+                *ditto_inputs(),
                 io.String.Input(
                     "overall_ctrl_info",
                     default="",
@@ -143,8 +95,8 @@ class DittoMotionStitch(io.ComfyNode):
         flag_stitching: bool = StitchOptions.flag_stitching,
         fade_type: str = AS_CONFIGURED,
         fade_out_keys: str = "",
-        vad_on: str = StitchOptions.vad_on,
-        amplitude_of: str = StitchOptions.amplitude_of,
+        vad_on: VadOn = StitchOptions.vad_on,
+        amplitude_of: AmplitudeOf = StitchOptions.amplitude_of,
         overall_ctrl_info: str = "",
         controls: Controls = NO_CONTROLS,
     ) -> io.NodeOutput:
@@ -159,10 +111,36 @@ class DittoMotionStitch(io.ComfyNode):
             flag_stitching=flag_stitching,
             fade_type=chosen("fade_type", fade_type, FADE_TYPE),
             fade_out_keys=parse_parts(fade_out_keys),
-            vad_on=chosen("vad_on", vad_on, VAD_ON),
-            amplitude_of=chosen("amplitude_of", amplitude_of, AMPLITUDE_OF),
+            vad_on=vad_on,
+            amplitude_of=amplitude_of,
             overall_ctrl_info=parse_overall(overall_ctrl_info),
         )
         options = controls.stitch(options, Clip(len(motion.values), motion.fps))
         engine = common_engine(avatar, motion)
         return io.NodeOutput(engine.stitch(avatar, motion, options))
+
+
+def ditto_inputs() -> list[Any]:
+    """What only Ditto heeds."""
+    return [
+        io.String.Input(
+            "use_d_keys",
+            default="",
+            optional=True,
+            tooltip="Parts of motion that speech drives, with factors if wanted: exp: 1.2, pitch: 0.5. "
+            f"Blank: all but scale for a portrait, exp for a clip. {PARTS_TOOLTIP} Ditto only.",
+        ),
+        *option_inputs(StitchOptions, MOVED, optional=True),
+        fade_type_input(
+            "What fades begin and end in: d0 the first frame, s the source, none no fades. Ditto only; Lite "
+            "fades to the source at rest.",
+            optional=True,
+        ),
+        io.String.Input(
+            "fade_out_keys",
+            default="",
+            optional=True,
+            tooltip=f"Parts of motion that fade; blank as configured (exp). {PARTS_TOOLTIP} Ditto only.",
+        ),
+        *option_inputs(StitchOptions, MEANINGS, optional=True),
+    ]

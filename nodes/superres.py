@@ -14,15 +14,21 @@ from ..ditto_core.blend.superres_plan import Method, SuperResOptions, When
 from ..ditto_core.data import Frames
 from ..ditto_core.models.execution import PrecisionChoice
 from .comfy_host import ComfyHost, ModelFolders
-from .inputs import chosen, filled, named
+from .inputs import filled
+from .option_input import option_input, option_inputs
 from .sockets import FramesOrImages, FramesSocket, SuperResSocket
 
-METHODS = named(Method)
-WHENS = named(When)
-PRECISIONS = named(PrecisionChoice)
 METHOD_TOOLTIP = (
     "GFPGAN, CodeFormer (non-commercial licence) and RestoreFormer repaint faces; both is GFPGAN, then "
     "CodeFormer. model is what Ditto Load SuperRes gives. none leaves everything as it is."
+)
+SHARES = {
+    "fidelity": "CodeFormer only: 0 paints the finest face, 1 keeps closest to the given one.",
+    "strength": "How much of the restored face is shown: 0 nothing, 1 all of it.",
+}
+STEADINESS_TOOLTIP = (
+    "Frames to each side over which the restoration of what keeps still is averaged, against flicker; 0 "
+    "restores every frame for itself."
 )
 WHEN_TOOLTIP = (
     "auto: a face that was rendered with fewer pixels than it has in the frame (Lite's never is); in an "
@@ -59,9 +65,9 @@ class DittoLoadSuperRes(io.ComfyNode):
         return f"{model_state(model, ModelFolders())} {precision}"
 
     @classmethod
-    def execute(cls, model: str, precision: str) -> io.NodeOutput:
-        loaded = open_model(model, ComfyHost(), chosen("precision", precision, PRECISIONS))
-        return io.NodeOutput(loaded)
+    def execute(cls, model: str, precision: PrecisionChoice) -> io.NodeOutput:
+        options = SuperResOptions(precision=precision)
+        return io.NodeOutput(open_model(model, ComfyHost(), options.precision))
 
 
 class DittoSuperRes(io.ComfyNode):
@@ -81,34 +87,10 @@ class DittoSuperRes(io.ComfyNode):
                     types=[FramesSocket, io.Image],
                     tooltip="From Ditto Put Back Blend, or any IMAGE batch.",
                 ),
-                io.Combo.Input("method", options=list(METHODS), default="GFPGAN", tooltip=METHOD_TOOLTIP),
-                io.Combo.Input(
-                    "when", options=list(WHENS), default=SuperResOptions.when, tooltip=WHEN_TOOLTIP
-                ),
-                io.Float.Input(
-                    "fidelity",
-                    default=SuperResOptions.fidelity,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="CodeFormer only: 0 paints the finest face, 1 keeps closest to the given one.",
-                ),
-                io.Float.Input(
-                    "strength",
-                    default=SuperResOptions.strength,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="How much of the restored face is shown: 0 nothing, 1 all of it.",
-                ),
-                io.Int.Input(
-                    "steadiness",
-                    default=SuperResOptions.steadiness,
-                    min=0,
-                    max=8,
-                    tooltip="Frames to each side over which the restoration of what keeps still is averaged, "
-                    "against flicker; 0 restores every frame for itself.",
-                ),
+                option_input(SuperResOptions, "method", METHOD_TOOLTIP, default="GFPGAN"),
+                option_input(SuperResOptions, "when", WHEN_TOOLTIP),
+                *option_inputs(SuperResOptions, SHARES, step=0.05),
+                option_input(SuperResOptions, "steadiness", STEADINESS_TOOLTIP),
                 precision_input(),
                 SuperResSocket.Input(
                     "model",
@@ -131,22 +113,22 @@ class DittoSuperRes(io.ComfyNode):
     def execute(
         cls,
         frames: Frames | torch.Tensor,
-        method: str,
-        when: str,
+        method: Method,
+        when: When,
         fidelity: float,
         strength: float,
         steadiness: int,
-        precision: str,
+        precision: PrecisionChoice,
         model: Restorer | None = None,
     ) -> io.NodeOutput:
         host = ComfyHost()
         options = SuperResOptions(
-            method=chosen("method", method, METHODS),
-            when=chosen("when", when, WHENS),
+            method=method,
+            when=when,
             fidelity=fidelity,
             strength=strength,
             steadiness=steadiness,
-            precision=chosen("precision", precision, PRECISIONS),
+            precision=precision,
         )
         work, given = (enhance, frames) if isinstance(frames, Frames) else (enhance_images, filled(frames))
         result, report = work(given, lambda: open_restorers(options, host, model), options, host)
@@ -156,10 +138,5 @@ class DittoSuperRes(io.ComfyNode):
 
 def precision_input() -> Any:
     """How exactly the networks calculate."""
-    return io.Combo.Input(
-        "precision",
-        options=list(PRECISIONS),
-        default=SuperResOptions.precision,
-        tooltip="What the networks calculate in. auto: fp16 on a GPU for networks made for it, otherwise "
-        "fp32.",
-    )
+    told = "What the networks calculate in. auto: fp16 on a GPU for networks made for it, otherwise fp32."
+    return option_input(SuperResOptions, "precision", told)

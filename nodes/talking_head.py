@@ -8,7 +8,7 @@ from ..ditto_core.controls.control import Controls
 from ..ditto_core.engines import engine_state, shared_engine
 from ..ditto_core.media.encoders import VideoOptions
 from ..ditto_core.media.writer import write_video
-from ..ditto_core.options import AvatarOptions, FaceChoice, MotionOptions, StitchOptions
+from ..ditto_core.options import AvatarOptions, FaceChoice, FaceRule, MotionOptions, StitchOptions
 from ..ditto_core.talking_head import TalkOptions, render
 from .comfy_host import ComfyHost, ModelFolders, new_temporary_video
 from .common_inputs import (
@@ -77,7 +77,7 @@ class DittoTalkingHead(io.ComfyNode):
         blinks: bool,
         crf: int,
         controls: Controls = NO_CONTROLS,
-        face: str = FaceChoice.rule,
+        face: FaceRule = FaceChoice.rule,
         face_index: int = FaceChoice.index,
         face_x: float = FaceChoice.point[0],
         face_y: float = FaceChoice.point[1],

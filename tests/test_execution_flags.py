@@ -69,7 +69,7 @@ def test_the_flags_are_what_the_engine_gets(
     [
         (["--device", "gpu"], "no device 'gpu'; choose auto, cpu"),
         (["--runner", "tensorflow"], "runner is 'tensorflow'; choose one of auto, pytorch, onnx, tensorrt"),
-        (["--runner", "auto, decoder"], "the runner of decoder is ''"),
+        (["--runner", "auto, decoder"], "'decoder' has no runner; write decoder=onnx"),
         (["--precision", "fp8"], "fp8"),
     ],
 )

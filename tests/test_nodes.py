@@ -354,7 +354,7 @@ class TestBadInput:
         given = {"source": portrait, "audio": speech(), "engine": "lite"}
         with self.refused(host, "number 1 from the left.*1 face. Use 0"):
             host.call("DittoTalkingHead", face="from left", face_index=1, **given)
-        with self.refused(host, "face is 'first'; choose one of"):
+        with self.refused(host, "face rule is 'first'; choose one of"):
             host.call("DittoTalkingHead", face="first", **given)
 
     def test_an_image_without_pictures(self, host: StubHost, portrait: torch.Tensor) -> None:

@@ -10,7 +10,12 @@ import pytest
 
 from ditto_core.blend.superres_plan import SuperResOptions
 from ditto_core.ditto.controls import KEYS
+from ditto_core.ditto.networks.lmdm import FRAMES
+from ditto_core.ditto.sampler import TRAINING_STEPS
 from ditto_core.errors import InputError
+from ditto_core.limits import Limits, kinds
+from ditto_core.media.encoders import VideoOptions
+from ditto_core.models.execution import Execution
 from ditto_core.options import (
     MOTION_PARTS,
     AvatarOptions,
@@ -25,10 +30,16 @@ from ditto_core.options import (
     ("options", "field", "value"),
     [
         (FaceChoice, "index", "0"),
+        (FaceChoice, "index", -1),
+        (FaceChoice, "rule", "smallest"),
         (FaceChoice, "point", ("left", 0.5)),
         (FaceChoice, "point", (0.5, 1.5)),
         (AvatarOptions, "max_size", "128"),
         (AvatarOptions, "max_size", 100.7),
+        (AvatarOptions, "max_size", 16_385),
+        (AvatarOptions, "smo_k_s", 10_001),
+        (AvatarOptions, "motion_frames", 0),
+        (AvatarOptions, "face_networks", "mine"),
         (AvatarOptions, "template_n_frames", 2.5),
         (AvatarOptions, "crop_scale", "2"),
         (AvatarOptions, "crop_do_rotate", "false"),
@@ -60,11 +71,51 @@ from ditto_core.options import (
         (StitchOptions, "ctrl_info", 5),
         (StitchOptions, "ctrl_info", "frames.json"),
         (BlendOptions, "alpha", "0.5"),
+        (BlendOptions, "mode", "soft"),
+        (BlendOptions, "mode", ["blend"]),
+        (VideoOptions, "crf", "18"),
+        (VideoOptions, "crf", None),
+        (VideoOptions, "crf", 18.5),
+        (VideoOptions, "audio_bitrate", 64_000.5),
+        (SuperResOptions, "steadiness", 1.5),
+        (SuperResOptions, "when", None),
+        (Execution, "precision", "fp8"),
+        (Execution, "networks", {"decoder": "onyx"}),
     ],
 )
 def test_what_an_option_cannot_be_is_refused(options: Any, field: str, value: Any) -> None:
     with pytest.raises(InputError):
         options(**{field: value})
+
+
+OPTIONS = (
+    FaceChoice, AvatarOptions, MotionOptions, StitchOptions, BlendOptions, SuperResOptions, VideoOptions,
+)  # fmt: skip
+OWN_RULES = ("delta_eye_open_n",)
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_every_number_has_limits_with_its_default_between_them(options: Any) -> None:
+    made = options()
+    for name, kind in kinds(options).items():
+        value = getattr(made, name)
+        if isinstance(value, (int, float, Fraction)) and kind.type is not bool and name not in OWN_RULES:
+            assert kind.limits, name
+            assert kind.limits.low <= value <= kind.limits.high, name
+
+
+def test_the_limits_are_those_of_dittos_windows_and_training() -> None:
+    of = kinds(MotionOptions)
+    assert of["overlap_v2"].limits == Limits(0, FRAMES - 1)
+    assert of["smo_k_d"].limits == Limits(1, FRAMES - 1)
+    assert of["sampling_timesteps"].limits == Limits(1, TRAINING_STEPS)
+
+
+def test_what_is_refused_says_what_may_be_chosen() -> None:
+    with pytest.raises(InputError, match=r"^blend mode is 'soft'; choose one of blend, replace, strong"):
+        BlendOptions(mode="soft")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"^crf is 52; it must be between 0 and 51\.$"):
+        VideoOptions(crf=52)
 
 
 def test_a_frame_rate_may_be_any_number() -> None:

@@ -10,15 +10,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..data import Frames, RenderedRegion
-from ..errors import InputError, check_range
-from ..models.execution import PRECISIONS, PrecisionChoice
+from ..limits import SHARE, Limits, check_fields
+from ..models.execution import PrecisionChoice
 
 Method = Literal["none", "GFPGAN", "CodeFormer", "both", "RestoreFormer", "model"]
 When = Literal["auto", "always", "never"]
@@ -47,26 +47,15 @@ class SuperResOptions:
     method: Method = "none"
     model: Path | None = None
     when: When = "auto"
-    fidelity: float = 0.5
-    strength: float = 1.0
-    steadiness: int = 2
+    fidelity: Annotated[float, SHARE] = 0.5
+    strength: Annotated[float, SHARE] = 1.0
+    steadiness: Annotated[int, Limits(0, 8)] = 2
     precision: PrecisionChoice = "auto"
 
     def __post_init__(self) -> None:
         if self.model is not None:
             object.__setattr__(self, "model", Path(self.model))  # it may be text
-        for name, value, known in (
-            ("method", self.method, get_args(Method)),
-            ("when", self.when, get_args(When)),
-            ("precision", self.precision, PRECISIONS),
-        ):
-            if value not in known:
-                raise InputError(
-                    f"There is no super-resolution {name} {value!r}; use one of {', '.join(known)}."
-                )
-        check_range("fidelity", self.fidelity, 0, 1)
-        check_range("strength", self.strength, 0, 1)
-        check_range("steadiness", self.steadiness, 0, 8)
+        check_fields(self, "super-resolution")
 
     @property
     def off(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 
@@ -13,6 +13,7 @@ from ..control_info import frame_entries
 from ..ditto.emotion import emotion_schedule, emotion_table, emotion_vector
 from ..ditto.stitch import gaze_correction
 from ..errors import InputError
+from ..limits import Limits, check_fields
 from ..options import ControlInfo, EmotionLabel, FadeTarget, MotionOptions, StitchOptions
 from .control import Control, by_frame, in_frames
 from .curve import Clip, Curve, Moment
@@ -22,6 +23,8 @@ EMOTION_RATE = Fraction(25)
 
 EMOTION_FADE = 0.5
 """Seconds, unless something else is said."""
+
+FADE_SECONDS = Limits(0, 60)
 
 BEGIN = Moment(0)
 
@@ -39,9 +42,10 @@ class Emotion(Control):
     labels: tuple[EmotionLabel, ...]
     start: Moment = BEGIN
     end: Moment | None = None
-    fade: float = EMOTION_FADE
+    fade: Annotated[float, FADE_SECONDS] = EMOTION_FADE
 
     def __post_init__(self) -> None:
+        check_fields(self, "emotion")
         emotion_vector(self.labels)  # names that do not exist are refused where they are written
         if self.end and self.end.in_seconds == self.start.in_seconds and self.end.value <= self.start.value:
             unit = "s" if self.end.in_seconds else "frames"
@@ -75,7 +79,10 @@ class EmotionSchedule(Control):
     """Emotions that take turns: (moment, classes shown from then on), each fading in over `fade` seconds."""
 
     changes: tuple[tuple[Moment, tuple[EmotionLabel, ...]], ...]
-    fade: float = EMOTION_FADE
+    fade: Annotated[float, FADE_SECONDS] = EMOTION_FADE
+
+    def __post_init__(self) -> None:
+        check_fields(self, "emotion")
 
     def motion(self, options: MotionOptions, clip: Clip) -> MotionOptions:
         rows = clip.at_rate(EMOTION_RATE).frames

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
 
 import av
 from av.codec.codec import UnknownCodecError
 
-from ..errors import InputError, check_range
+from ..errors import InputError
+from ..limits import Limits, check_fields
 
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+VideoCodec = Literal["h264", "hevc", "vp9", "av1"]
+AudioCodec = Literal["auto", "aac", "opus"]
+Preset = Literal[
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"
+]
 """Speed of encoding against size of the file, in x264's words."""
 
-VIDEO_CODECS = ("h264", "hevc", "vp9", "av1")
-AUDIO_CODECS = ("auto", "aac", "opus")
-
-_LARGEST_CRF = 51
+PRESETS: tuple[Preset, ...] = get_args(Preset)
+VIDEO_CODECS: tuple[VideoCodec, ...] = get_args(VideoCodec)
 
 _ENCODERS = {
     "h264": ("libx264", "libopenh264"),
@@ -31,29 +35,20 @@ _ENCODERS = {
 class VideoOptions:
     """How a video is encoded.
 
-    codec: h264, hevc, vp9 or av1. crf: constant quality, 0 (best) .. 51. preset: speed against size, x264's
-    names. pixel_format: a yuv format of the encoder, such as yuv420p (plays everywhere), yuv444p or
-    yuv420p10le. audio_codec: aac, opus, or auto for what suits the file type. audio_bitrate: bits per second.
+    crf: constant quality, 0 is the best. preset: speed against size, x264's names. pixel_format: a yuv
+    format of the encoder, such as yuv420p (plays everywhere), yuv444p or yuv420p10le. audio_codec: auto is
+    what suits the file type. audio_bitrate: bits per second.
     """
 
-    codec: str = "h264"
-    crf: int = 18
-    preset: str = "veryfast"
+    codec: VideoCodec = "h264"
+    crf: Annotated[int, Limits(0, 51)] = 18
+    preset: Preset = "veryfast"
     pixel_format: str = "yuv420p"
-    audio_codec: str = "auto"
-    audio_bitrate: int = 192_000
+    audio_codec: AudioCodec = "auto"
+    audio_bitrate: Annotated[int, Limits(32_000, 512_000)] = 192_000
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("codec", self.codec, VIDEO_CODECS),
-            ("preset", self.preset, PRESETS),
-            ("audio_codec", self.audio_codec, AUDIO_CODECS),
-        ):
-            if value not in known:
-                raise InputError(f"{name} is {value!r}; choose one of {', '.join(known)}.")
-        if not 0 <= self.crf <= _LARGEST_CRF:
-            raise InputError(f"crf is {self.crf}; it must be between 0 (best) and {_LARGEST_CRF}.")
-        check_range("audio_bitrate", self.audio_bitrate, 32_000, 512_000)
+        check_fields(self)
 
 
 @dataclass(frozen=True)
@@ -91,7 +86,7 @@ def check_pixel_format(options: VideoOptions) -> None:
         raise InputError(f"{options.codec} has no {options.pixel_format}; choose {', '.join(offered)}.")
 
 
-def speed_options(encoder: str, crf: int, preset: str) -> dict[str, str]:
+def speed_options(encoder: str, crf: int, preset: Preset) -> dict[str, str]:
     """The encoder's own options for a constant quality and a speed."""
     speed = len(PRESETS) - 1 - PRESETS.index(preset)
     if encoder in ("libx264", "libx265"):

@@ -8,15 +8,15 @@ from typing import Any, Literal, cast, get_args
 import torch
 
 from ..errors import InputError
+from ..limits import check_choice, check_fields
 from ..options import AUTO
 
 RunnerChoice = Literal["auto", "pytorch", "onnx", "tensorrt"]
 PrecisionChoice = Literal["auto", "fp32", "fp16", "bf16"]
 CompileChoice = Literal["off", "default", "max-autotune", "graphs"]
 
-RUNNERS: tuple[str, ...] = get_args(RunnerChoice)
-PRECISIONS: tuple[str, ...] = get_args(PrecisionChoice)
-COMPILE: tuple[str, ...] = get_args(CompileChoice)
+RUNNERS: tuple[RunnerChoice, ...] = get_args(RunnerChoice)
+COMPILE: tuple[CompileChoice, ...] = get_args(CompileChoice)
 
 TENSOR_CORES = (7, 0)
 """The compute capability from which half precision is faster: Volta, Turing and all later GPUs."""
@@ -37,22 +37,17 @@ class Execution:
     max-autotune of `torch.compile`; graphs for CUDA graphs.
     """
 
-    runner: str = AUTO
-    precision: str = AUTO
-    compile: str = "off"
-    networks: dict[str, str] = field(default_factory=dict[str, str])
+    runner: RunnerChoice = AUTO
+    precision: PrecisionChoice = AUTO
+    compile: CompileChoice = "off"
+    networks: dict[str, RunnerChoice] = field(default_factory=dict[str, RunnerChoice])
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("runner", self.runner, RUNNERS),
-            ("precision", self.precision, PRECISIONS),
-            ("compile", self.compile, COMPILE),
-            *((f"the runner of {network}", runner, RUNNERS) for network, runner in self.networks.items()),
-        ):
-            if value not in known:
-                raise InputError(f"{name} is {value!r}; choose one of {', '.join(known)}.")
+        check_fields(self)
+        for network, runner in self.networks.items():
+            check_choice(f"the runner of {network}", runner, RUNNERS)
 
-    def runner_of(self, network: str) -> str:
+    def runner_of(self, network: str) -> RunnerChoice:
         return self.networks.get(network, self.runner)
 
 

@@ -13,7 +13,7 @@ import torch
 from helpers.command_line import listen_to_talk, refusal, talk
 from helpers.people import frames_in
 
-from ditto_core import cli, flag_values, flags
+from ditto_core import cli, flags
 from ditto_core.__main__ import main
 from ditto_core.controls.control import Controls
 from ditto_core.data import Audio
@@ -71,7 +71,7 @@ def typed_and_meant(flag: flags.Flag, folder: Path) -> tuple[str, Any]:
         path = folder / "controls.json"
         path.write_text('{"3": {"delta_yaw": 5}}')
         return str(path), {"3": {"delta_yaw": 5}}
-    if flag.parse in (flag_values.boolean, cli.FLAGS["motion"][-1].parse):
+    if flag.kind.type is bool:
         return ("false", False) if flag.default in (True, None) else ("true", True)
     return VALUES.get(flag.name, ("7", 7) if isinstance(flag.default, int) else ("0.25", 0.25))
 
@@ -176,7 +176,10 @@ def test_help_shows_examples_flags_and_defaults(capfd: pytest.CaptureFixture[str
     assert main(["talk", "--help"]) == 0
     told = " ".join(capfd.readouterr().out.split())
     assert "--mouth_amount X" in told
-    assert "(default: 1920)" in told
+    assert "scaled down (64 to 16384; default: 1920)" in told
+    assert "--blend_alpha X opacity of blend mode custom (auto or 0 to 1; default: auto)" in told
+    assert "--preset NAME speed against size (ultrafast, superfast," in told
+    assert "(auto, none, d0, s; default: auto)" in told
     assert "(default: largest)" in told
     assert "(default: auto)" in told
 
