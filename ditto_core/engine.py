@@ -65,6 +65,10 @@ class Engine(ABC):
     def decode(self, volumes: FeatureVolumes) -> FaceCrops:
         """Turn warped features into face pictures, lazily."""
 
+    def same_as(self, other: Engine) -> bool:
+        """Whether what the other one makes can take the place of what this one makes."""
+        return self.name == other.name
+
     def check_own(self, *inputs: MadeByEngine) -> None:
         """Raise an `EngineError` when something another engine made is connected here."""
         if common_engine(*inputs).name != self.name:
@@ -82,7 +86,14 @@ class MadeByEngine(Protocol):
 
 def common_engine(*outputs: MadeByEngine) -> Engine:
     """The engine that made all of these stage outputs, or an `EngineError` when they differ."""
+    engine = outputs[0].engine
     if len({output.engine.name for output in outputs}) > 1:
         made = ", ".join(f"{type(output).__name__} by {output.engine.label}" for output in outputs)
         raise EngineError(f"These come from different engines: {made}. Connect one engine to both branches.")
-    return outputs[0].engine
+    if not all(engine.same_as(output.engine) for output in outputs):
+        made = ", ".join(type(output).__name__ for output in outputs)
+        raise EngineError(
+            f"These come from {engine.label} with different data, as Ditto Replace Data sets it: {made}. "
+            "Connect one engine to both branches."
+        )
+    return engine

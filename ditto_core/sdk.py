@@ -8,6 +8,7 @@ What differs from the published program is said in `docs/scripts.md`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -181,15 +182,17 @@ class StreamSDK:
 
     def _heard(self) -> SpeechFeatures:
         """The whole speech."""
+        features = self.audio2motion_queue.features
         if self._chunks:
             samples = torch.cat(self._chunks)
-            return self.wav2feat(samples[: self._frames * FRAME] if self._frames > 0 else samples)
-        features = self.audio2motion_queue.features
+            features = self.wav2feat(samples[: self._frames * FRAME] if self._frames > 0 else samples)
         if features is None:
             raise InputError(
                 "There is no speech. Before close, call run_chunk or audio2motion_queue.put(wav2feat(audio))."
             )
-        return features
+        # What is heard does not depend on the data that `setup` may have replaced.
+        same = isinstance(features.engine, type(self.engine))
+        return replace(features, engine=self.engine) if same else features
 
     def _stream(self, engine: DittoEngine, chunk: Chunk) -> StreamedVideo:
         """The video that chunks of this size go into."""

@@ -238,7 +238,7 @@ def test_a_wrong_control_is_named(info: Any, message: str):
 
 
 def test_what_holds_for_all_frames_is_checked_too():
-    with pytest.raises(InputError, match="fade_out_keys in overall_ctrl_info is 1.0; it must be a list of"):
+    with pytest.raises(InputError, match=r"fade_out_keys in overall_ctrl_info is 1\.0; it must be a list of"):
         read_controls({}, 3, overall={"fade_out_keys": 1.0})
 
 

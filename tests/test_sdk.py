@@ -268,6 +268,17 @@ def test_data_of_the_configuration_is_replaced_for_one_video(
         ditto_stream.setup(portrait, tmp_path / "out.mp4", fix_kp_cond="often")
 
 
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_speech_may_be_heard_before_and_after_data_are_replaced(
+    before: bool, ditto_stream: StreamSDK, portrait: Path, speech: Path, tmp_path: Path
+) -> None:
+    heard = ditto_stream.wav2feat(samples(speech)) if before else None
+    output = tmp_path / "out.mp4"
+    ditto_stream.setup(portrait, output, ch_info=None, max_size=128, sampling_timesteps=2)
+    ditto_stream.audio2motion_queue.put(heard or ditto_stream.wav2feat(samples(speech)))
+    assert frames_in(ditto_stream.close()) == FRAMES
+
+
 def test_lite_says_what_it_does_not_use(stream: StreamSDK, portrait: Path, tmp_path: Path) -> None:
     stream.setup(portrait, tmp_path / "out.mp4", ch_info={}, smo_k_d=3, max_size=512)
     assert any("does not use ch_info, smo_k_d; with" in notice for notice in stream.host.notices)  # type: ignore[attr-defined]

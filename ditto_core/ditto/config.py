@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -63,6 +64,10 @@ class DittoConfig:
         except ValueError as error:
             raise InputError(f"An option is unusable: {error}") from error
 
+    def same_data(self, other: DittoConfig) -> bool:
+        """Whether both hold equal data, whatever their run options are."""
+        return self is other or _equal(replace(self, options={}), replace(other, options={}))
+
 
 def open_config(path: Path) -> DittoConfig:
     """The configuration in a published `*.pkl`; a `ModelError` names what cannot be used."""
@@ -108,6 +113,21 @@ def _data(options: Mapping[str, Any]) -> dict[str, Any]:
         except (DittoError, LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise ValueError(f"{name}: {error}") from error
     return values
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two dataclasses, mappings or values hold the same; tensors may be in them."""
+    ours, theirs = _parts(one), _parts(other)
+    if ours is None or theirs is None:
+        return np.array_equal(one, other)
+    return ours.keys() == theirs.keys() and all(_equal(value, theirs[name]) for name, value in ours.items())
+
+
+def _parts(value: Any) -> Mapping[str, Any] | None:
+    """What a dataclass or a mapping holds, by name; None for anything else."""
+    if isinstance(value, Mapping):
+        return cast("Mapping[str, Any]", value)
+    return vars(value) if is_dataclass(value) else None
 
 
 def _section(content: dict[str, Any], name: str, path: Path) -> dict[str, Any]:

@@ -82,6 +82,10 @@ class DittoEngine(Engine):
         other.config = self.config.replaced(data)
         return other
 
+    def same_as(self, other: Engine) -> bool:
+        # Not the same object: a host may have made the engine anew since it kept an earlier stage's result.
+        return isinstance(other, DittoEngine) and self.config.same_data(other.config)
+
     def register(self, source: Source, options: AvatarOptions, host: Host) -> DittoAvatar:
         faces = self._faces(options)
         for network in faces.networks:
