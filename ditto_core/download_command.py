@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from .console import ConsoleHost, say
-from .errors import DownloadError
+from .errors import DONE, DownloadError
 from .models.catalogue import ModelFile, catalogue
 from .models.download import by_hand, download, free_space
 from .models.inventory import take_inventory, tell_set, total_size
@@ -43,7 +43,7 @@ def _download(arguments: argparse.Namespace) -> int:
             say(_plan(wanted, folders[0], arguments.endpoint))
         else:
             _fetch(files, folders, host, arguments.endpoint)
-    return 0
+    return DONE
 
 
 def _fetch(files: Sequence[ModelFile], folders: Sequence[Path], host: ConsoleHost, endpoint: str) -> None:
