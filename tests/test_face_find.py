@@ -150,9 +150,9 @@ def test_asking_for_a_third_face_of_two(finder: FaceFinder, pair: Picture) -> No
         finder.find(pair, FaceChoice("from left", 2))
 
 
-def test_asking_for_a_face_left_of_the_first(known: Points) -> None:
+def test_asking_for_a_face_right_of_the_last(known: Points) -> None:
     with pytest.raises(FaceNotFoundError, match=r"1 face\. Use 0, or take"):
-        choose([Face(known, 1.0)], FaceChoice("from left", -1), 512, 512)
+        choose([Face(known, 1.0)], FaceChoice("from left", 1), 512, 512)
 
 
 @pytest.mark.parametrize("kind", ["noise", "flat", "stripes"])

@@ -393,9 +393,9 @@ def test_images_keep_their_finer_values_where_nothing_changes() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"method": "ESRGAN"}, "no super-resolution method 'ESRGAN'"),
-        ({"when": "sometimes"}, "no super-resolution when 'sometimes'"),
-        ({"precision": "int8"}, "no super-resolution precision 'int8'"),
+        ({"method": "ESRGAN"}, "super-resolution method is 'ESRGAN'"),
+        ({"when": "sometimes"}, "super-resolution when is 'sometimes'"),
+        ({"precision": "int8"}, "super-resolution precision is 'int8'"),
         ({"fidelity": 1.5}, "fidelity is 1.5"),
         ({"strength": -1}, "strength is -1"),
         ({"steadiness": 9}, "steadiness is 9"),

@@ -175,7 +175,7 @@ def choose(faces: list[Face], choice: FaceChoice, width: int, height: int) -> Fa
 
 def number_from_left(choice: FaceChoice, count: int) -> int:
     """The number that was asked for, if there are that many faces."""
-    if not 0 <= choice.index < count:
+    if choice.index >= count:
         there, numbers = ("1 face", "0") if count == 1 else (f"{count} faces", f"0 to {count - 1}")
         raise FaceNotFoundError(
             f"Face number {choice.index} from the left was asked for, counted from 0, "
