@@ -9,7 +9,13 @@ from comfy_api.latest import io
 
 from ..ditto_core.blend.restorers import Restorer
 from ..ditto_core.blend.superres import enhance, enhance_images
-from ..ditto_core.blend.superres_files import model_names, model_state, open_model, open_restorers
+from ..ditto_core.blend.superres_files import (
+    method_state,
+    model_names,
+    model_state,
+    open_model,
+    open_restorers,
+)
 from ..ditto_core.blend.superres_plan import Method, SuperResOptions, When
 from ..ditto_core.data import Frames
 from ..ditto_core.models.execution import PrecisionChoice
@@ -108,6 +114,10 @@ class DittoSuperRes(io.ComfyNode):
                 io.String.Output(display_name="report", tooltip="Which frames are enhanced, and why."),
             ],
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, method: Method, **_others: object) -> str:
+        return method_state(method, ModelFolders())
 
     @classmethod
     def execute(

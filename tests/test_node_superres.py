@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,33 @@ def test_a_changed_file_is_loaded_again(host: StubHost) -> None:
     assert node.fingerprint_inputs(model="2x.pth", precision="auto") != before
     assert host.call("DittoLoadSuperRes", model="2x.pth") != (first,)
     assert node.fingerprint_inputs(model="codeformer.pth", precision="auto") == "missing auto"
+
+
+def test_a_file_of_the_same_time_and_another_size_has_changed(host: StubHost) -> None:
+    node, file = host.nodes["DittoLoadSuperRes"], host.folder / "models/upscale_models/other.pth"
+    file.write_bytes(b"one")
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    before = node.fingerprint_inputs(model="other.pth", precision="auto")
+    file.write_bytes(b"another")
+    os.utime(file, ns=times)
+    assert node.fingerprint_inputs(model="other.pth", precision="auto") != before
+    file.unlink()
+
+
+def test_a_better_file_of_the_method_counts_when_the_workflow_runs_again(host: StubHost) -> None:
+    node, folder = host.nodes["DittoSuperRes"], host.folder / "models/facerestore_models"
+    folder.mkdir(parents=True, exist_ok=True)
+    states = {name: node.fingerprint_inputs(method=name, when="auto") for name in ("GFPGAN", "none", "model")}
+    (folder / "GFPGANv1.3.pth").write_bytes(b"1.3")
+    older = node.fingerprint_inputs(method="GFPGAN", when="auto")
+    assert older == node.fingerprint_inputs(method="GFPGAN", when="auto") != states["GFPGAN"]
+    (folder / "GFPGANv1.4.pth").write_bytes(b"1.4")
+    assert node.fingerprint_inputs(method="GFPGAN", when="auto") != older
+    assert node.fingerprint_inputs(method="both", when="auto").endswith("missing")
+    for name in ("none", "model"):
+        assert node.fingerprint_inputs(method=name, when="auto") == states[name]
+    for name in ("GFPGANv1.3.pth", "GFPGANv1.4.pth"):
+        (folder / name).unlink()
 
 
 def test_images_come_back_as_images_with_a_report(host: StubHost) -> None:

@@ -98,8 +98,12 @@ def model_names(host: Host) -> list[str]:
 
 def model_state(name: str, host: Host) -> str:
     """Changes when the file of this name does."""
-    file = model_files(host).get(name)
-    return f"{file} {file.stat().st_mtime_ns}" if file else "missing"
+    return _state(model_files(host).get(name))
+
+
+def method_state(method: Method, host: Host) -> str:
+    """Changes when the method would use another file, or a file it uses does."""
+    return "\n".join(_state(_found(kind, host)) for kind in KINDS.get(method, ()))
 
 
 def model_files(host: Host) -> dict[str, Path]:
@@ -163,12 +167,20 @@ def _checked(restorer: Restorer, kind: Kind) -> Restorer:
 
 
 def _file_of(kind: Kind, host: Host) -> Path:
-    wanted = [name.lower() for name in PUBLISHED[kind]]
+    file = _found(kind, host)
+    if file is None:
+        raise ModelError(_missing(Path(_best(kind)), host))
+    return file
+
+
+def _found(kind: Kind, host: Host) -> Path | None:
+    """The best of the published files of a kind that there are."""
     files = {file.stem.lower(): file for file in reversed(model_files(host).values())}
-    for name in wanted:
-        if name in files:
-            return files[name]
-    raise ModelError(_missing(Path(_best(kind)), host))
+    return next((files[name.lower()] for name in PUBLISHED[kind] if name.lower() in files), None)
+
+
+def _state(file: Path | None) -> str:
+    return f"{file} {file.stat().st_size} {file.stat().st_mtime_ns}" if file else "missing"
 
 
 def _best(kind: Kind) -> str:
