@@ -171,6 +171,8 @@ def _render(
         engine = with_data(engine, arguments.cfg_data, host)
     changing = typed_controls(arguments)
     tell_ignored(engine, _unused(engine, arguments), host)
+    if options.blend.alpha is not None and options.blend.mode != "custom":
+        host.notice(f"--blend_alpha is about blend mode custom; {options.blend.mode} does not use it.")
     path = talk(
         *(getattr(arguments, name) for name in files),
         engine=engine,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
+from functools import wraps
 from pathlib import Path
 from typing import TypeVar, get_args
 
@@ -60,6 +61,7 @@ def decimal(text: str) -> float:
 def said(parse: Callable[[str], Value]) -> Callable[[str], Value]:
     """The same, with what it refuses said as the command line says it."""
 
+    @wraps(parse)
     def parse_and_say(text: str) -> Value:
         try:
             return parse(text)

@@ -203,7 +203,7 @@ def test_documented_commands(typed: str, meant: dict[str, Any], asked: dict[str,
 
 def test_frame_level_control_comes_from_a_file(asked: dict[str, Any], tmp_path: Path) -> None:
     controls = {"0": {"fade_alpha": 0.0}, "25": {"fade_alpha": 1.0}, "100": {"delta_pitch": 0.1}}
-    (tmp_path / "controls.json").write_text(json.dumps(controls))
+    (tmp_path / "controls.json").write_text(json.dumps(controls), encoding="utf-8-sig")  # as Windows has it
     assert main(command("inference", f"--ctrl_info '{tmp_path / 'controls.json'}'")) == 0
     assert asked["options"].stitch.ctrl_info == controls
 
@@ -245,6 +245,14 @@ def test_lite_names_what_was_typed_and_nothing_else(
 ) -> None:
     assert main(command("inference_video", flags)) == 0
     assert f"does not use {told}" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("mode", "told"), [("strong", 1), ("custom", 0)])
+def test_an_alpha_without_effect_is_told(
+    mode: str, told: int, asked: dict[str, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command("inference_video_blend_control", f"--blend_alpha 0.5 --blend_mode {mode}")) == 0
+    assert capfd.readouterr().err.count("--blend_alpha is about blend mode custom; strong does not") == told
 
 
 @pytest.mark.parametrize(

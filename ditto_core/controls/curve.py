@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..limits import check_fields
 
 Between = Literal["smooth", "linear", "hold"]
 """How a value gets from one keyframe to the next: eased, straight, or with a jump at the next one."""
@@ -64,9 +65,7 @@ class Curve:
     between: Between = "smooth"
 
     def __post_init__(self) -> None:
-        if self.between not in get_args(Between):
-            known = ", ".join(get_args(Between))
-            raise InputError(f"There is no way {self.between!r} between keyframes; use one of {known}.")
+        check_fields(self)
 
     @classmethod
     def parse(cls, text: str, between: Between = "smooth") -> Curve | None:

@@ -136,6 +136,7 @@ def test_a_sound_that_cannot_be_used_is_refused(
         (["--blink_times", "soon"], "must be seconds"),
         (["--blink_times", "-1"], "time of a blink"),
         (["--use_d_keys", "exp:much"], "is no number"),
+        (["--blend_alpha", "abc"], "'abc' is no number"),
         (["--overall_ctrl_info", "delta_pitch"], "gives no numbers"),
         (["--ctrl_info", "missing.json"], "missing.json"),
         (["--overall_ctrl_info", "delta_yam:5"], "'delta_yam'"),
