@@ -64,6 +64,12 @@ class LazySequence(ABC):
         for start in range(0, self.length, size):
             yield self.compute(start, min(start + size, self.length))
 
+    def part(self, start: int, stop: int) -> LazySequence:
+        """Items start..stop-1, 0 <= start < stop <= length, as a sequence of their own."""
+        return ComputedSequence(
+            lambda low, high: self.compute(start + low, start + high), stop - start, self.shape, self.dtype
+        )
+
     @property
     def batch_size(self) -> int:
         """Items to compute at a time, fewer of large ones: whoever interrupts waits for one batch."""
@@ -156,6 +162,19 @@ class GatheredSequence(LazySequence):
         return torch.stack([self.source[int(i)] for i in wanted])
 
 
+def frames_in(seconds: Fraction, fps: Fraction) -> int:
+    """How many frames have their middle before the end of a clip of `seconds`; at least one."""
+    return max(math.ceil(seconds * fps - Fraction(1, 2)), 1)
+
+
+def shown_at(frame: Tensor, rate: Fraction) -> Tensor:
+    """Which source frame is on screen in the middle of the time of each output frame (N,).
+
+    `rate` is source frames for one output frame.
+    """
+    return (2 * frame + 1) * rate.numerator // (2 * rate.denominator)
+
+
 def mirror_index(count: int, length: int, rate: Fraction = Fraction(1), start: int = 0) -> Tensor:
     """Which of `length` source frames each of `count` output frames from `start` on uses, see `mirrored`."""
     return mirrored(torch.arange(start, start + count), length, rate)
@@ -164,9 +183,9 @@ def mirror_index(count: int, length: int, rate: Fraction = Fraction(1), start: i
 def mirrored(frame: Tensor, length: int, rate: Fraction = Fraction(1)) -> Tensor:
     """Which of `length` source frames, played there and back again, output frames (N,) use.
 
-    `rate` is source frames for one output frame: each shows the source's at the middle of its time. Even
-    passes run forwards, odd passes backwards; the end frames are shown twice in a row.
+    `rate` is source frames for one output frame, see `shown_at`. Even passes run forwards, odd passes
+    backwards; the end frames are shown twice in a row.
     """
-    position = (2 * frame + 1) * rate.numerator // (2 * rate.denominator)
+    position = shown_at(frame, rate)
     turn, rest = position // length, position % length
     return torch.where(turn % 2 == 0, rest, length - rest - 1)

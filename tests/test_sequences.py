@@ -16,7 +16,9 @@ from ditto_core.sequences import (
     GatheredSequence,
     RememberedSequence,
     TensorSequence,
+    frames_in,
     mirror_index,
+    shown_at,
 )
 
 
@@ -38,6 +40,15 @@ def test_nothing_is_computed_before_it_is_read() -> None:
     assert asked == []
     assert sequence[3:5].tolist() == [3, 4]
     assert asked == [(3, 5)]
+
+
+def test_a_part_computes_only_its_own_items() -> None:
+    sequence, asked = counted(10)
+    part = sequence.part(3, 8)
+    assert (len(part), part.shape, part.dtype) == (5, (), torch.int64)
+    assert part[1:3].tolist() == [4, 5]
+    assert part.part(2, 5)[:].tolist() == [5, 6, 7]
+    assert asked == [(4, 6), (5, 8)]
 
 
 def test_what_was_read_last_is_remembered() -> None:
@@ -116,6 +127,13 @@ def test_mirror_index_keeps_time_when_the_rates_differ() -> None:
     assert mirror_index(6, 10, Fraction(2)).tolist() == [1, 3, 5, 7, 9, 8]
     assert mirror_index(8, 3, Fraction(1, 2)).tolist() == [0, 0, 1, 1, 2, 2, 2, 2]
     assert mirror_index(5, 3, Fraction(1, 2), start=3).tolist() == [1, 2, 2, 2, 2]
+
+
+def test_frames_count_that_have_their_middle_in_a_clip() -> None:
+    seconds = [Fraction(number, 100) for number in (0, 1, 2, 3, 6, 7, 100)]
+    assert [frames_in(each, Fraction(25)) for each in seconds] == [1, 1, 1, 1, 1, 2, 25]
+    assert shown_at(torch.arange(4), Fraction(1, 2)).tolist() == [0, 0, 1, 1]
+    assert shown_at(torch.arange(3), Fraction(2)).tolist() == [1, 3, 5]
 
 
 def test_numbered_frames_can_be_told_apart() -> None:

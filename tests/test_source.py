@@ -71,6 +71,21 @@ def test_an_animated_picture_may_be_transparent_and_hurried(tmp_path: Path) -> N
     assert [int(frame.max()) for frame in source.frames[:]] == [240, 240, 128, 128, 128]
 
 
+def test_an_animated_picture_is_turned_as_its_exif_says(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    stored = [Image.new("RGB", (40, 20), colour) for colour in ("black", "white")]
+    for frame in stored:
+        frame.paste("red", (0, 0, 20, 10))
+    stored[0].save(
+        tmp_path / "a.webp", save_all=True, append_images=stored[1:], duration=400, exif=exif, lossless=True
+    )
+    frames = open_source(tmp_path / "a.webp", FPS).frames
+    assert frames.shape == (40, 20, 3)
+    for frame in frames[:]:
+        assert frame[5, 15].tolist() == [255, 0, 0]
+
+
 def test_a_damaged_animation_is_said(tmp_path: Path) -> None:
     path = tmp_path / "a.webp"
     noise = np.random.default_rng(0).integers(0, 255, (4, 64, 64, 3), np.uint8)

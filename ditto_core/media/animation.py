@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from os import PathLike
 from threading import Lock
+from typing import TypeVar
 
 import torch
 from PIL import Image
 from torch import Tensor
 
-from ..sequences import LazySequence
+from ..sequences import LazySequence, frames_in
 from .decoding import Timeline
 from .images import DAMAGE, as_rgb, check_sides, open_picture, unreadable
+
+_Read = TypeVar("_Read")
 
 _HURRIED, _UNHURRIED = 10, 100
 """A picture said to be on for at most the one (ms) is on for the other, as in browsers."""
 
 
 class AnimatedPicture(LazySequence):
-    """RGB uint8 (H, W, 3) frames of an animated picture at `fps`, played once.
+    """Upright RGB uint8 (H, W, 3) frames of an animated picture at `fps`, played once.
 
     Frame i is what it shows (i + 1/2) / fps seconds after its start, as with `VideoFrames`. It is decoded
     when it is asked for; reading backwards begins anew. Safe to read from several threads. Raises
@@ -38,8 +40,7 @@ class AnimatedPicture(LazySequence):
             times.append(times[-1] + (lasts if lasts > _HURRIED else _UNHURRIED))
         self.timeline = Timeline(times[:-1], [0], times[-1], Fraction(1, 1000))
         check_sides(self._image.height, self._image.width, str(path))
-        count = max(math.ceil(self.timeline.seconds * fps - Fraction(1, 2)), 1)
-        super().__init__(count, (self._image.height, self._image.width, 3), torch.uint8)
+        super().__init__(frames_in(self.timeline.seconds, fps), tuple(self._picture(0).shape), torch.uint8)
 
     def compute(self, start: int, stop: int) -> Tensor:
         times = [(index + Fraction(1, 2)) / self.fps for index in range(start, stop)]
@@ -48,15 +49,15 @@ class AnimatedPicture(LazySequence):
 
     def _durations(self) -> Iterator[int]:
         for number in range(getattr(self._image, "n_frames", 1)):
-            yield int(self._at(number).info.get("duration", 0))
+            yield self._of_picture(number, lambda image: int(image.info.get("duration", 0)))
 
     def _picture(self, number: int) -> Tensor:
-        return torch.from_numpy(as_rgb(self._at(number)))
+        return torch.from_numpy(self._of_picture(number, as_rgb))
 
-    def _at(self, number: int) -> Image.Image:
+    def _of_picture(self, number: int, read: Callable[[Image.Image], _Read]) -> _Read:
         try:
             self._image.seek(number)
             self._image.load()
+            return read(self._image)
         except DAMAGE as error:
             raise unreadable(self.path, error) from error
-        return self._image

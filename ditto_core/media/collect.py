@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..host import Host
-from ..sequences import ComputedSequence, LazySequence
+from ..sequences import LazySequence
 from ..sizes import size_of
 
 BYTES_PER_VALUE = 4
@@ -28,9 +28,7 @@ def part_of(frames: LazySequence, start: int, count: int) -> LazySequence:
             f"{asked} from number {start} on were asked for, but there are {len(frames)}, counted from 0. "
             "Change start or count; a count of -1 takes all that follow."
         )
-    return ComputedSequence(
-        lambda low, high: frames[start + low : start + high], end - start, frames.shape, frames.dtype
-    )
+    return frames.part(start, end)
 
 
 def collect_images(frames: LazySequence, host: Host, free_memory: int | None = None) -> Tensor:

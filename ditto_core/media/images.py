@@ -59,7 +59,7 @@ def read_image(path: str | PathLike[str]) -> Tensor:
     """
     try:
         with closing(open_picture(path)) as image:
-            pixels = as_rgb(ImageOps.exif_transpose(image))
+            pixels = as_rgb(image)
     except UnidentifiedImageError as error:
         raise MediaError(f"{path} is not a picture; use PNG, JPEG, WebP, AVIF, GIF, BMP or TIFF.") from error
     except Image.DecompressionBombError as error:
@@ -118,7 +118,8 @@ def open_picture(path: str | PathLike[str]) -> Image.Image:
 
 
 def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """The pixels (H, W, 3) of an open picture."""
+    """The pixels (H, W, 3) of an open picture, turned upright."""
+    image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         return np.repeat(_grey_to_8_bit(np.asarray(image))[..., None], 3, axis=2)
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from fractions import Fraction
 
 import torch
 
 from ..data import Source
-from ..sequences import GatheredSequence
+from ..sequences import GatheredSequence, frames_in, shown_at
 
 
 def retimed(source: Source, fps: Fraction) -> Source:
@@ -21,7 +20,6 @@ def retimed(source: Source, fps: Fraction) -> Source:
     if source.fps is None or source.fps == fps:
         return source
     length = len(source.frames)
-    count = max(math.ceil(length * fps / source.fps - Fraction(1, 2)), 1)
-    shown = [math.floor((i + Fraction(1, 2)) * source.fps / fps) for i in range(count)]
-    index = torch.tensor(shown).clamp(max=length - 1)
+    count = frames_in(length / source.fps, fps)
+    index = shown_at(torch.arange(count), source.fps / fps).clamp(max=length - 1)
     return replace(source, frames=GatheredSequence(source.frames, index), fps=fps)

@@ -98,7 +98,7 @@ def first_frames(frames: LazySequence, count: int) -> LazySequence:
     """The first `count` frames, or all when `count` is -1 or more than there are."""
     if count < 0 or count >= len(frames):
         return frames
-    return ComputedSequence(frames.compute, count, frames.shape, frames.dtype)
+    return frames.part(0, count)
 
 
 def _scaled_sides(height: int, width: int, max_size: int) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from av.video.reformatter import Colorspace, VideoReformatter
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..sequences import LazySequence
+from ..sequences import LazySequence, frames_in
 from .decoding import FrameWindow, scan
 from .images import check_sides
 
@@ -50,8 +50,7 @@ class VideoFrames(LazySequence):
         self._turn = _upright(first)
         picture = self._picture(first)
         check_sides(picture.shape[0], picture.shape[1], str(path))
-        count = max(math.ceil(self.timeline.seconds * fps - Fraction(1, 2)), 1)
-        super().__init__(count, picture.shape, torch.uint8)
+        super().__init__(frames_in(self.timeline.seconds, fps), picture.shape, torch.uint8)
 
     def compute(self, start: int, stop: int) -> Tensor:
         pictures = np.empty((stop - start, *self.shape), np.uint8)
