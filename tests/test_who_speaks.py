@@ -83,15 +83,15 @@ def assert_only_this_side_moves(frames: np.ndarray, speaker: Any) -> None:
     assert np.ptp(frames[speaker].astype(int), axis=0).max() > 30
 
 
-def test_frames_without_a_face_are_bridged_and_told(
+def test_frames_without_the_face_stay_as_they_are_and_are_told(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     clip = write_gap(tmp_path / "clip.mkv", gap=range(6, 9))
     speech = write_speech(tmp_path / "speech.wav", seconds=0.8)
     assert talk(clip, speech, tmp_path / "out.mp4") == 0
     told = capfd.readouterr().err
-    assert "No face was found in 3 of 20 frames (first: 6)" in told
-    assert "taken from the neighbouring frames" in told
+    assert "Something else is seen instead of the face in 3 of 20 frames (first: 6)" in told
+    assert "No face" not in told
 
 
 def write_gap(path: Path, gap: range) -> Path:

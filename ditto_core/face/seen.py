@@ -58,14 +58,15 @@ class Seen:
                 f"There are {self.faces} faces and the largest one speaks; face in Ditto Load Avatar, or "
                 "--face, chooses another one."
             )
-        if self.bridged:
+        if unseen := sorted({*self.bridged} - {*self.absent}):
             told.append(
-                f"No face was found in {len(self.bridged)} of {len(self.found)} frames (first: "
-                f"{self.bridged[0]}); its place and motion there are taken from the neighbouring frames."
+                f"No face was found in {len(unseen)} of {len(self.found)} frames (first: {unseen[0]}); its "
+                "place and motion there are taken from the neighbouring frames."
             )
         if self.absent:
             told.append(
-                f"{len(self.absent)} frames show something else instead of the face and stay as they are."
+                f"Something else is seen instead of the face in {len(self.absent)} of {len(self.found)} frames "
+                f"(first: {self.absent[0]}), which stay as they are."
             )
         if self.jumps:
             told.append(
