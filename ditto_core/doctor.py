@@ -74,7 +74,11 @@ def _libraries() -> Iterator[Finding]:
         yield _library(name)
     for module, prefix in SHARED_MODULES.items():
         packages = sorted(
-            {f"{d.name} {d.version}" for d in metadata.distributions() if d.name.startswith(prefix)}
+            {
+                f"{package.name} {package.version}"
+                for package in metadata.distributions()
+                if (package.name or "").startswith(prefix)  # pip leaves folders without a name behind
+            }
         )
         told = ", ".join(packages) or f"{module} of unknown origin"
         if len(packages) > 1:

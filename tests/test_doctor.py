@@ -117,6 +117,15 @@ def test_a_missing_library_is_told_with_its_remedy(
 
 
 @pytest.mark.usefixtures("no_render")
+def test_what_pip_left_of_a_package_does_not_keep_it_from_reporting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "~umpy-1.26.0.dist-info").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["doctor"]) == 0
+
+
+@pytest.mark.usefixtures("no_render")
 def test_model_folders_are_shown_as_the_user_set_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
