@@ -36,12 +36,20 @@ RATE_RANGE = (1000, 768_000)
 """Hz; rates outside are taken for mistakes."""
 
 _MOST_CHANNELS = 64
+_LOUDEST = 64.0
+"""Float samples may overshoot 1, by far in careless mixes; above this they were meant as integers."""
 _PLANES = 8
 """Channels side by side from which on PyAV reads beyond the frame; interleaved ones are read rightly."""
 _WIDE = ("s64", "s64p")
 """Integers of 64 bits, of which PyAV makes no arrays."""
 _MISSING = 0.5
 """Seconds; a track that is shorter than its file says by more than this is incomplete."""
+_JITTER = Fraction(1, 50)
+"""Seconds by which time stamps may be off; what begins later than this follows a gap."""
+_LONGEST_GAP = 600
+"""Seconds; a longer one is taken for wrong time stamps."""
+_UNTIMED = ("avi",)
+"""Files without time stamps; those FFmpeg makes up for them are wrong where the bit rate varies."""
 _CODEC_FRAME = 4096
 """Samples; an encoder pads its last frame by less than this."""
 _REORDERED = 32
@@ -52,8 +60,9 @@ def read_audio(path: str | PathLike[str]) -> Audio:
     """Read the (first) sound track of a sound or video file, as it was recorded.
 
     Time 0 is the first picture of a video file, otherwise the first sample: a track that begins later
-    gets silence in front, one that begins earlier is cut. Encoder delay and padding are removed where the
-    container states them. What is damaged or missing at the end is left out, with a warning in the log.
+    gets silence in front, one that begins earlier is cut. Where a track pauses, or a part of it is damaged,
+    there is silence, so that the rest stays in time. Encoder delay and padding are removed where the
+    container states them. What is damaged or missing at the end is left out; damage is told in the log.
     Raises `MediaError` without a file, without sound, or when nothing can be decoded.
     """
     try:
@@ -75,7 +84,8 @@ def as_audio(samples: NDArray[Any] | Tensor, rate: int) -> Audio:
     """Sound from an array: (T,), (C, T) or (1, C, T), any float or integer type, at `rate` Hz.
 
     Floats are taken as they are (nominally -1..1), integers scaled by their type's full range (unsigned
-    ones are centred first). Raises `InputError` for other shapes, no samples, NaN or infinity.
+    ones are centred first). Raises `InputError` for other shapes, no samples, NaN or infinity, and floats
+    in the range of integers.
     """
     if not isinstance(rate, Real) or not RATE_RANGE[0] <= rate <= RATE_RANGE[1]:
         raise InputError(
@@ -94,6 +104,9 @@ def as_audio(samples: NDArray[Any] | Tensor, rate: int) -> Audio:
     values = _full_scale(values)
     if not bool(torch.isfinite(values).all()):
         raise InputError("The sound contains NaN or infinity; check the step that made it.")
+    loudest = max(-float(values.min()), float(values.max()))
+    if loudest > _LOUDEST:
+        raise InputError(f"Float samples must be in -1..1; these reach {loudest:g}. Divide by full scale.")
     return Audio(values.contiguous(), int(rate))
 
 
@@ -112,18 +125,18 @@ def _decode(
 ) -> tuple[Tensor, int, Fraction]:
     """All samples of `stream` as float32 (C, T), their rate, and the time of the first one in seconds."""
     sound: _Recording | None = None
-    start = Fraction(0)
     for frame in _frames(container, stream, path):
         if sound is None:
             sound = _Recording(frame, stream)
-            start = Fraction(frame.pts or 0) * Fraction(frame.time_base or 0)
+        if container.format.name not in _UNTIMED:
+            sound.keep_time(frame)
         sound.append(frame)
     if sound is None:
-        return torch.empty(1, 0), 1, start
+        return torch.empty(1, 0), 1, Fraction(0)
     heard, stated = sound.count / sound.rate, float((stream.duration or 0) * (stream.time_base or 0))
     if heard < stated - _MISSING:
         _log.warning("The sound of %s is incomplete: %.1f of %.1f s can be read.", path, heard, stated)
-    return _without_padding(sound.samples, stream, sound.rate), sound.rate, start
+    return _without_padding(sound.samples, stream, sound.rate), sound.rate, sound.start
 
 
 def _frames(
@@ -138,25 +151,42 @@ def _frames(
                 yield from packet.decode()
             except FFmpegError as error:
                 if not told:
-                    _log.warning("%s: damaged parts of the sound are left out (%s).", path, error.strerror)
+                    _log.warning("%s: damaged parts of the sound cannot be heard (%s).", path, error.strerror)
                 told = True
     except FFmpegError as error:
         _log.warning("The sound of %s cannot be read to its end (%s).", path, error.strerror)
 
 
 class _Recording:
-    """Samples collected into one growing buffer, in the rate and channels of the first frame."""
+    """Samples collected into one growing buffer, in the rate and channels of the first frame, from time
+    `start` (s) on."""
 
     def __init__(self, first: AudioFrame, stream: AudioStream) -> None:
         self.rate = first.sample_rate
+        self.start = _time_of(first) or Fraction(0)
+        self.shift = Fraction(0)
         expected = stream.duration * (stream.time_base or 0) * self.rate if stream.duration else 0
         self.buffer = torch.empty(_channels(first), int(min(expected, 3600 * self.rate)) + self.rate)
         self.count = 0
+
+    def keep_time(self, frame: AudioFrame) -> None:
+        """Fill up with silence to where `frame` begins, when sound is missing before it."""
+        time = _time_of(frame)
+        if time is None:
+            return
+        gap = time - self.start - self.shift - Fraction(self.count, self.rate)
+        if abs(gap) > _LONGEST_GAP:  # the time stamps begin anew, as in files strung together
+            self.shift += gap
+        elif gap > _JITTER:
+            self._add(torch.zeros(len(self.buffer), round(gap * self.rate)))
 
     def append(self, frame: AudioFrame) -> None:
         values = resample(_frame_samples(frame), frame.sample_rate, self.rate)
         if len(values) != len(self.buffer):
             values = values.mean(dim=0, keepdim=True).expand(len(self.buffer), -1)
+        self._add(values)
+
+    def _add(self, values: Tensor) -> None:
         end = self.count + values.shape[1]
         if end > self.buffer.shape[1]:
             grown = torch.empty(len(self.buffer), 2 * end)
@@ -168,6 +198,10 @@ class _Recording:
     @property
     def samples(self) -> Tensor:
         return self.buffer[:, : self.count]
+
+
+def _time_of(frame: AudioFrame) -> Fraction | None:
+    return None if frame.pts is None or frame.time_base is None else frame.pts * frame.time_base
 
 
 def _channels(frame: AudioFrame) -> int:
