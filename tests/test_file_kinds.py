@@ -10,8 +10,11 @@ from onnx import TensorProto, helper, save
 from safetensors.torch import save_file
 
 from ditto_core.errors import ModelError
+from ditto_core.models.catalogue import ModelFile
 from ditto_core.models.checkpoints import read_weights
+from ditto_core.models.configs import read_config
 from ditto_core.models.file_kinds import wrong_kind
+from ditto_core.models.inventory import take_inventory
 from ditto_core.models.onnx_file import read_facts
 
 
@@ -59,3 +62,22 @@ def test_the_readers_say_so(tmp_path: Path) -> None:
         read_weights(written(tmp_path / "decoder.pth", "an ONNX network"))
     with pytest.raises(ModelError, match=r"decoder\.onnx .* is a PyTorch checkpoint, no ONNX file\. "):
         read_facts(written(tmp_path / "decoder.onnx", "a PyTorch checkpoint"))
+
+
+def test_files_that_may_not_be_read_are_said_to_be_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = [
+        written(tmp_path / f"decoder{suffix}", "a PyTorch checkpoint") for suffix in (".pth", ".onnx", ".pkl")
+    ]
+
+    def refuse(*_arguments: object, **_more: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    for path, read in zip(locked, (read_weights, read_facts, read_config), strict=True):
+        assert wrong_kind(path) == "not readable: Permission denied"
+        with pytest.raises(ModelError, match=rf"{path.name} cannot be read: Permission denied\. Allow"):
+            read(path)
+    file = ModelFile("decoder.pth", "decoding", "MIT")
+    assert take_inventory([file], [tmp_path]).flawed == ((file, locked[0], wrong_kind(locked[0])),)

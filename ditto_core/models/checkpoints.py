@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..errors import ModelError
 from ..sizes import exact_size
 from .file_kinds import POINTER, wrong_kind
-from .inventory import how_to_get, remedy
+from .inventory import check_readable, remedy
 from .safe_weights import safe_form
 
 SHOWN = 3
@@ -48,8 +48,7 @@ def read_checkpoint(path: Path) -> Any:
 
     Raises `ModelError` for a file that is missing, damaged, or holds anything else.
     """
-    if not path.is_file():
-        raise ModelError(f"The checkpoint {path.name} is missing from {path.parent}. {how_to_get(path)}")
+    check_readable(path, "checkpoint")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

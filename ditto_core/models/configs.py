@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError, ModelError
 from ..sizes import exact_size
-from .inventory import how_to_get, remedy
+from .inventory import check_readable, remedy
 
 LARGEST = 16 * 2**20
 """Bytes; the published files have 31 kB."""
@@ -38,8 +38,7 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
     Raises `ModelError` for a file that is missing, damaged, or holds anything else.
     """
     path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"The configuration {path.name} is missing from {path.parent}. {how_to_get(path)}")
+    check_readable(path, "configuration")
     if path.stat().st_size > LARGEST:
         raise ModelError(
             f"The configuration {path} has {exact_size(path.stat().st_size)}, far more than a "

@@ -24,8 +24,11 @@ _OF_BEGINNING = {
 
 def wrong_kind(path: Path) -> str:
     """What the file really is, for people; "" when that is what its name says, or cannot be told."""
-    with path.open("rb") as file:
-        start = file.read(64)
+    try:
+        with path.open("rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        return f"not readable: {error.strerror or error}"
     kind = next((told for begins, told in _OF_BEGINNING.items() if start.startswith(begins)), "")
     if start[8:10] == b'{"':
         kind = _OF_SUFFIX[".safetensors"]

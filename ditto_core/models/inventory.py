@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 
-from ..errors import InputError
+from ..errors import InputError, ModelError
 from ..sizes import exact_size, size_of
 from .catalogue import ModelFile, catalogue
 from .file_kinds import POINTER, wrong_kind
@@ -49,6 +49,19 @@ def model_subfolder(folders: Sequence[Path], name: str) -> Path:
         raise InputError(f"{name!r} is no folder within the model folders; give a name such as ditto_onnx.")
     places = [root.joinpath(*parts.parts) for root in searched(folders)]
     return next((place for place in places if place.is_dir()), places[0])
+
+
+def check_readable(path: Path, what: str) -> None:
+    """Raise a `ModelError` when a file, a `what`, is not there or cannot be read."""
+    if not path.is_file():
+        raise ModelError(f"The {what} {path.name} is missing from {path.parent}. {how_to_get(path)}")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ModelError(
+            f"The {what} {path} cannot be read: {error.strerror or error}. Allow reading it, or put another "
+            "copy there."
+        ) from error
 
 
 def flaw(path: Path, file: ModelFile) -> str:

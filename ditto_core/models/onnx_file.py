@@ -15,7 +15,7 @@ from typing import TypeAlias
 from ..errors import ModelError
 from ..sizes import exact_size
 from .file_kinds import wrong_kind
-from .inventory import how_to_get, remedy
+from .inventory import check_readable, remedy
 
 _Span: TypeAlias = tuple[int, int]
 
@@ -45,9 +45,8 @@ class OnnxFacts:
 
 
 def read_facts(path: Path) -> OnnxFacts:
-    """Raises a `ModelError` when the file is missing or no ONNX file."""
-    if not path.is_file():
-        raise ModelError(f"The model file {path.name} is missing from {path.parent}. {how_to_get(path)}")
+    """Raises a `ModelError` when the file is missing, cannot be read, or is no ONNX file."""
+    check_readable(path, "model file")
     status = path.stat()
     return _facts(path, status.st_size, status.st_mtime_ns)
 
