@@ -11,8 +11,9 @@ from typing import TypeVar, get_args
 from .blend.superres_plan import Method
 from .controls.parts import SingleFrames
 from .controls.text import parse_emotions, parse_frames
+from .emotion import EmotionChoice
 from .errors import InputError
-from .options import ControlInfo, EmotionChoice, FaceChoice, FadeTarget
+from .options import ControlInfo, FaceChoice, FadeTarget
 
 Value = TypeVar("Value")
 

@@ -22,7 +22,7 @@ from .controls.text import (
     parse_parts,
     parse_seconds,
 )
-from .ditto.emotion import EMOTIONS
+from .emotion import EMOTIONS
 from .engine import Engine
 from .errors import InputError
 from .flag_values import (

@@ -12,9 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Annotated, Any, Final, Literal, SupportsIndex, TypeAlias, get_args
 
-from numpy.typing import NDArray
-from torch import Tensor
-
+from .emotion import EmotionChoice, emotion_table
 from .errors import InputError
 from .limits import SHARE, Limits, check_fields
 
@@ -37,11 +35,6 @@ BLINK_TIME = Limits(0, 1_000_000)
 
 AUTO: Final = "auto"
 """Of engines, runners, precisions and devices: what suits best."""
-
-EmotionLabel: TypeAlias = str | SupportsIndex
-EmotionMixture: TypeAlias = EmotionLabel | Sequence[EmotionLabel]
-EmotionChoice: TypeAlias = Tensor | NDArray[Any] | EmotionMixture | Sequence[Sequence[EmotionLabel]]
-"""One class by name or number, several at once, a list of those a row each, or a table (m, 8)."""
 
 FrameControl: TypeAlias = Mapping[str, Any]
 ControlInfo: TypeAlias = Mapping[int, FrameControl] | Mapping[str, FrameControl] | Sequence[FrameControl]
@@ -132,6 +125,8 @@ class MotionOptions:
         object.__setattr__(self, "seed", _plain(self.seed))  # a plain int is what chance takes
         object.__setattr__(self, "fps", as_fps(self.fps))
         check_fields(self)
+        if self.emo is not None:
+            emotion_table(self.emo)
         for seconds in self.blink_times or ():
             BLINK_TIME.check("The time of a blink in seconds", seconds)
 

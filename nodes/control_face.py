@@ -15,7 +15,7 @@ from ..ditto_core.controls.parts import (
     EyeSource,
 )
 from ..ditto_core.controls.text import parse_emotion_schedule, parse_gaps, parse_seconds
-from ..ditto_core.ditto.emotion import EMOTIONS
+from ..ditto_core.emotion import EMOTIONS
 from ..ditto_core.options import MotionOptions, StitchOptions
 from .control_inputs import (
     BETWEEN,

@@ -7,7 +7,7 @@ from comfy_api.latest import io
 from ..ditto_core.controls.control import Controls
 from ..ditto_core.controls.curve import Clip
 from ..ditto_core.data import Avatar, SpeechFeatures
-from ..ditto_core.ditto.emotion import EMOTIONS
+from ..ditto_core.emotion import EMOTIONS
 from ..ditto_core.engine import common_engine
 from ..ditto_core.options import BLINK_GAP, MotionOptions, as_fps
 from .comfy_host import ComfyHost

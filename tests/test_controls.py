@@ -32,8 +32,8 @@ from ditto_core.controls.text import (
     parse_parts,
 )
 from ditto_core.ditto.controls import read_controls
-from ditto_core.ditto.emotion import EMOTIONS, emotion_table
 from ditto_core.ditto.stitch import gaze_correction
+from ditto_core.emotion import EMOTIONS, emotion_table
 from ditto_core.errors import InputError
 from ditto_core.options import AvatarOptions, MotionOptions, StitchOptions
 

@@ -15,7 +15,6 @@ from ditto_core.blend.composite import composite
 from ditto_core.blend.masks import feathered_mask
 from ditto_core.ditto.condition import Character, Conditioner, eye_attributes
 from ditto_core.ditto.controls import ControlRows
-from ditto_core.ditto.emotion import emotion_table
 from ditto_core.ditto.motion import WIDTHS, FaceInfo, clip, from_vectors, to_vectors
 from ditto_core.ditto.networks import create
 from ditto_core.ditto.networks.lmdm import LMDM
@@ -23,6 +22,7 @@ from ditto_core.ditto.sampler import sample
 from ditto_core.ditto.source import network_input
 from ditto_core.ditto.stitch import MotionStitcher, StitchRules
 from ditto_core.ditto.windows import WindowOptions, sample_offline
+from ditto_core.emotion import emotion_table
 
 COLUMNS = [0, 1, 2, 66, 67, 132, 133, 198, 199, 200, 201, 202, 203, 215, 230, 250, 264]
 FRAMES = (0, 41, 89)

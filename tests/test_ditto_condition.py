@@ -19,8 +19,8 @@ from ditto_core.ditto.condition import (
     EyeAttributes,
     eye_attributes,
 )
-from ditto_core.ditto.emotion import EMOTIONS, emotion_schedule, emotion_table
 from ditto_core.ditto.motion import WIDTHS, MotionInfo
+from ditto_core.emotion import EMOTIONS, emotion_schedule, emotion_table
 from ditto_core.errors import InputError
 
 RECORDED = Golden("ditto/condition")

@@ -24,9 +24,9 @@ from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.condition import Conditioner
 from ditto_core.ditto.config import read_data
 from ditto_core.ditto.draw import CHANNELS, FPS, DittoMotion
-from ditto_core.ditto.emotion import emotion_table
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.stitch import LIP_POINTS, point_mask
+from ditto_core.emotion import emotion_table
 from ditto_core.engine import Engine
 from ditto_core.engines import load_engine
 from ditto_core.errors import EngineError, InputError, Interrupted, ModelError

@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tools")]
 from helpers.stub_host import StubHost  # noqa: E402
 from workflow_graph import Graph, Node, lay_out  # noqa: E402
 
-from ditto_core.ditto.emotion import EMOTIONS  # noqa: E402
+from ditto_core.emotion import EMOTIONS  # noqa: E402
 from ditto_core.flags import BY_NAME, add_flag, typed_flags  # noqa: E402
 from ditto_core.scripts import SCRIPTS, Script  # noqa: E402
 from ditto_core.talking_head import TalkOptions  # noqa: E402

@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 import torch
 
 from ..control_info import frame_entries
-from ..ditto.emotion import emotion_schedule, emotion_table, emotion_vector
 from ..ditto.stitch import gaze_correction
+from ..emotion import EmotionLabel, emotion_schedule, emotion_table, emotion_vector
 from ..errors import InputError
 from ..limits import Limits, check_fields
-from ..options import ControlInfo, EmotionLabel, FadeTarget, MotionOptions, StitchOptions
+from ..options import ControlInfo, FadeTarget, MotionOptions, StitchOptions
 from .control import Control, by_frame, in_frames
 from .curve import Clip, Curve, Moment
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..control_info import ANGLES
 from ..ditto.controls import read_controls
-from ..ditto.emotion import EMOTIONS, emotion_table
+from ..emotion import EMOTIONS, emotion_table
 from ..media.plot import Panels
 from ..options import MotionOptions, StitchOptions
 from .control import Controls

@@ -11,10 +11,10 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from ..emotion import emotion_table
 from ..errors import InputError
 from ..options import EmotionChoice
 from ..sequences import mirrored
-from .emotion import emotion_table
 from .motion import MotionInfo
 
 # Landmarks of the 478 by eye; the subject's right eye comes first.

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..emotion import emotion_table
 from ..errors import DittoError, InputError, ModelError
 from ..models.configs import read_config, read_settings
 from ..models.inventory import searched
 from ..options import FadeTarget, FrameControl
 from .condition import Character, EyeAttributes
-from .emotion import emotion_table
 from .motion import MOTION_WIDTH, POINTS, WIDTHS, MotionInfo
 from .networks.lmdm import CONDITION, FRAMES
 

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..data import Motion
+from ..emotion import emotion_table
 from ..options import MotionOptions
 from .blinks import blink_rows, blink_starts, blinks_at, blinks_at_rate
 from .condition import Character, Conditioner
 from .config import DittoConfig
-from .emotion import emotion_table
 from .motion import POINTS, WIDTHS, clip, to_vectors
 from .networks.lmdm import LMDM
 from .sampler import PublishedLMDM, sample, start_noise, step_noise

@@ -1,17 +1,22 @@
-"""Emotions: names, numbers, mixtures and schedules as the (rows, 8) table the diffusion model reads."""
+"""Emotions of Ditto's diffusion model: names, numbers, mixtures and schedules as the (rows, 8) table the diffusion model reads."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, SupportsIndex, TypeAlias, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from ..errors import InputError
-from ..options import EmotionChoice, EmotionLabel, EmotionMixture
+from .errors import InputError
+
+EmotionLabel: TypeAlias = str | SupportsIndex
+EmotionMixture: TypeAlias = EmotionLabel | Sequence[EmotionLabel]
+EmotionChoice: TypeAlias = Tensor | NDArray[Any] | EmotionMixture | Sequence[Sequence[EmotionLabel]]
+"""One class by name or number, several at once, a list of those a row each, or a table (m, 8)."""
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise", "contempt")
 STRENGTH = 8.0  # of a chosen class before the softmax, as published
