@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ditto_core.errors import InputError
+from ditto_core.lite import motion
 from ditto_core.lite.coefficients import CHANNELS, COLUMN
+from ditto_core.lite.curves import smoothstep
 from ditto_core.lite.motion import LARGEST_ANGLE, sample
 
 FPS = Fraction(25)
@@ -62,6 +64,23 @@ def test_motion_is_the_same_at_another_frame_rate() -> None:
     rows = heard("flite_rms")
     slow, fast = moved(rows, 3, Fraction(25)), moved(rows, 3, Fraction(75))
     assert torch.allclose(slow[5:-5], fast[1::3][5:-5], atol=0.01)
+
+
+def test_blinks_take_no_longer_for_every_second_that_a_clip_is_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    eased: list[int] = []
+
+    def counted(values: Tensor) -> Tensor:
+        eased.append(values.numel())
+        return smoothstep(values)
+
+    monkeypatch.setattr(motion, "smoothstep", counted)
+    minute = moved(rows_of(("AA", 100)), seconds=60)
+    short = sum(eased)
+    hour = moved(rows_of(("AA", 100)), seconds=3600)
+    assert blink_count(hour) > 30 * blink_count(minute) > 0
+    assert sum(eased) - short < 120 * short
 
 
 def test_lips_close_for_a_bilabial_and_open_for_a_vowel() -> None:

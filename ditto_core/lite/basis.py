@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .coefficients import COLUMN
+from .curves import smoothstep
 from .geometry import (
     ABOVE_CREASE,
     BROWS,
@@ -283,9 +284,3 @@ def harmonic_fill(values: Floats) -> Floats:
     filled = np.array(values)
     filled[unknown] = np.linalg.solve(laplacian[np.ix_(unknown, unknown)], -known_part)
     return filled
-
-
-def smoothstep(t: Floats) -> Floats:
-    """3t² - 2t³, clamped to 0..1."""
-    t = np.clip(t, 0, 1)
-    return t * t * (3 - 2 * t)

@@ -1,10 +1,17 @@
-"""Curves over time: smoothing, running extremes, easing, reading between rows. Float tensors (M,)."""
+"""Curves over time: smoothing, running extremes, easing, reading between rows. Float tensors (M,), for easing of
+any shape and arrays, too."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from .geometry import Floats
+
+Values = TypeVar("Values", Tensor, Floats)
 
 
 def smooth(curve: Tensor, deviation: float) -> Tensor:
@@ -43,9 +50,9 @@ def read(curve: Tensor, at: Tensor) -> Tensor:
     return torch.lerp(curve[left], curve[right], (at - left).to(curve.dtype))
 
 
-def ramp(x: Tensor) -> Tensor:
-    """Smoothstep: 0 up to x = 0, 1 from x = 1."""
-    x = x.clamp(0, 1)
+def smoothstep(x: Values) -> Values:
+    """3x² - 2x³: 0 up to x = 0, 1 from x = 1."""
+    x = x.clip(0, 1)
     return x * x * (3 - 2 * x)
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from ..face.region import Picture
-from .basis import smoothstep
+from .curves import smoothstep
 from .geometry import ABOVE_CREASE, EYE_CORNERS, LIPS, LOWER_LID, LOWER_LIP, UPPER_LIP, Floats, Ints
 from .lids import LidLook, paint_lid
 from .mouth import paint_mouth

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..face.region import Picture
-from .basis import smoothstep
+from .curves import smoothstep
 from .geometry import (
     ABOVE_CREASE,
     BELOW_LID,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ..face.region import Picture
-from .basis import smoothstep
+from .curves import smoothstep
 from .geometry import LOWER_LIP, UPPER_LIP, Floats, place
 from .mouth_photo import luminance
 from .sampling import colours_at

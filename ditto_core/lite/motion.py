@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from ..errors import InputError
 from .coefficients import CHANNELS, COLUMN
-from .curves import largest_near, quantile_near, ramp, read, smallest_near, smooth, spline
+from .curves import largest_near, quantile_near, read, smallest_near, smooth, smoothstep, spline
 from .visemes import ROWS_PER_SECOND, VISEMES
 
 # Mean shapes of the visemes, after class means measured on filmed talking heads; 0 where not named.
@@ -76,10 +76,12 @@ def sample(
         raise InputError(f"There is nothing to move: {len(rows)} rows of speech, {frame_count} frames.")
     times = (torch.arange(frame_count, dtype=torch.float64) + 0.5) / float(fps)
     motion = torch.zeros(frame_count, len(CHANNELS))
-    for curves in (mouth(rows), _liveliness(rows)):
+    gate = _gate(rows)
+    activity = _activity(rows, gate)
+    for curves in (_mouth(rows, gate), _liveliness(rows, activity)):
         for name, curve in curves.items():
             motion[:, COLUMN[name]] = read(curve, times * ROWS_PER_SECOND)
-    for name, curve in _head(rows, times, seed).items():
+    for name, curve in _head(activity, times, seed).items():
         motion[:, COLUMN[name]] += curve
     if blinks:
         pace = 1.0 if blinks_per_minute is None else blinks_per_minute / USUAL_RATE
@@ -92,12 +94,12 @@ def sample(
 # --------------------------------------------------------------------------------------------- mouth
 
 
-def mouth(rows: Tensor) -> dict[str, Tensor]:
-    """The mouth's curves (M,) from visemes and level (M, 18).
+def _mouth(rows: Tensor, gate: Tensor) -> dict[str, Tensor]:
+    """The mouth's curves (M,) from visemes (M, 18).
 
-    Loudness only opens and shuts the gate: scaling the opening by it agrees less with real mouths.
+    Loudness only opens and shuts the gate (M,): scaling the opening by it agrees less with real mouths.
     """
-    silent, gate = _column(rows, "sil"), _gate(rows)
+    silent = _column(rows, "sil")
     closed = (1.2 * smooth(_column(rows, "PP"), 2)).clamp(max=1) * gate
     tucked = (1.4 * smooth(_column(rows, "FF"), 2.2)).clamp(max=1) * gate
 
@@ -161,23 +163,23 @@ _WANDERING = {
 _FADE = 0.4  # seconds in which the head comes from and returns to rest
 
 
-def _liveliness(rows: Tensor) -> dict[str, Tensor]:
+def _liveliness(rows: Tensor, activity: Tensor) -> dict[str, Tensor]:
     """Brows and chin lift with slow changes of loudness while somebody speaks."""
     level = rows[:, len(VISEMES)].clamp(min=-70)
-    stress = ((smooth(level, 25) - smooth(level, 150)) / 8).clamp(-1, 1) * _activity(rows)
+    stress = ((smooth(level, 25) - smooth(level, 150)) / 8).clamp(-1, 1) * activity
     return {"brow": 0.3 * stress, "pitch": 0.6 * stress}
 
 
-def _activity(rows: Tensor) -> Tensor:
+def _activity(rows: Tensor, gate: Tensor) -> Tensor:
     """How much is being said, 0..1."""
-    return smooth((1 - _column(rows, "sil")) * _gate(rows), 40)
+    return smooth((1 - _column(rows, "sil")) * gate, 40)
 
 
-def _head(rows: Tensor, times: Tensor, seed: int) -> dict[str, Tensor]:
+def _head(activity: Tensor, times: Tensor, seed: int) -> dict[str, Tensor]:
     """Slow wandering, stronger while speaking, from and to rest at the ends."""
-    amount = 0.45 + 0.55 * read(_activity(rows), times * ROWS_PER_SECOND)
+    amount = 0.45 + 0.55 * read(activity, times * ROWS_PER_SECOND)
     end = times[0] + times[-1]
-    amount = amount * ramp(times / _FADE) * ramp((end - times) / _FADE)
+    amount = amount * smoothstep(times / _FADE) * smoothstep((end - times) / _FADE)
     return {name: amount * _wander(times, name, seed) for name in _WANDERING}
 
 
@@ -193,12 +195,18 @@ USUAL_RATE = 19.0
 """Blinks a minute of the drawn gaps."""
 
 
+_BLINK = 0.30  # seconds
+
+
 def _blinks(times: Tensor, starts: Sequence[float]) -> Tensor:
     """Lids closed, 0..1: from each of the starts on 90 ms to close, 50 ms shut, 160 ms to open."""
     closed = torch.zeros_like(times)
     for start in starts:
-        since = times - start
-        closed = closed.maximum(ramp(since / 0.09) * ramp((0.30 - since) / 0.16))
+        around = torch.tensor([start, start + _BLINK], dtype=times.dtype)
+        first, stop = torch.searchsorted(times, around, right=True)
+        since = times[first:stop] - start
+        lids = smoothstep(since / 0.09) * smoothstep((_BLINK - since) / 0.16)
+        closed[first:stop] = closed[first:stop].maximum(lids)
     return closed
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..face.region import Picture
-from .basis import smoothstep
+from .curves import smoothstep
 from .mouth_flats import BOTTOM, LEFT, RASTER, RIGHT, TOP, Array, plane_x, plane_y
 from .mouth_look import MouthLook
 

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .basis import smoothstep
+from .curves import smoothstep
 
 Array: TypeAlias = NDArray[Any]  # of float32; NumPy's annotations lose that in plain arithmetic
 

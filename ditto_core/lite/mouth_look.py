@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..face.region import Picture
-from .basis import smoothstep
+from .curves import smoothstep
 from .mouth_flats import (
     RASTER,
     Array,

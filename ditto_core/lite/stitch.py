@@ -8,7 +8,7 @@ from torch import Tensor
 from ..control_info import ANGLES, frame_values
 from ..options import StitchOptions
 from .coefficients import CHANNELS, COLUMN
-from .curves import ramp
+from .curves import smoothstep
 
 MOUTH = ("open", "wide", "press", "tuck", "upper", "tongue", "smile")
 HEAD = (*ANGLES, "tx", "ty")
@@ -74,5 +74,5 @@ def fades(count: int, fade_in: int, fade_out: int) -> Tensor:
     weight = torch.ones(count)
     for length, position in ((fade_in, frame), (fade_out, count - 1 - frame)):
         if length > 0:
-            weight = weight * ramp(position / length)
+            weight = weight * smoothstep(position / length)
     return weight

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .basis import smoothstep
 from .coefficients import COLUMN
+from .curves import smoothstep
 from .geometry import FACE_OVAL, VERTICES, Floats, Ints, transposed
 
 RING_SCALES = np.array([1.10, 1.25, 1.45, 1.75, 2.15, 2.7], np.float32)
