@@ -50,13 +50,13 @@ def filmed(engine: DittoEngine) -> DittoAvatar:
         (lambda: AvatarOptions(motion_frames=0), "motion_frames"),
         (lambda: AvatarOptions(face_networks=cast(Any, "mine")), "official, built-in"),
         (lambda: BlendOptions(mode="custom"), "needs an alpha"),
-        (lambda: BlendOptions(mode=cast(Any, "soft")), "no blend mode 'soft'"),
+        (lambda: BlendOptions(mode=cast(Any, "soft")), "blend mode is 'soft'"),
         (lambda: BlendOptions(alpha=1.5), "between 0 and 1"),
         (lambda: BlendOptions(custom_formula=cast(Any, "mine")), "opacity, published"),
         (lambda: FaceChoice(cast(Any, "left")), "largest, from left, nearest"),
         (lambda: StitchOptions(vad_on=cast(Any, "all")), "lips, expression"),
         (lambda: AvatarOptions(crop_vx_ratio=float("nan")), "crop_vx_ratio is nan"),
-        (lambda: MotionOptions(blink_rate=float("inf")), "blink rate is inf"),
+        (lambda: MotionOptions(blink_rate=float("inf")), "blink_rate is inf"),
     ],
 )
 def test_impossible_options_are_refused(make: Callable[[], Any], words: str):
@@ -71,10 +71,10 @@ def test_impossible_options_are_refused(make: Callable[[], Any], words: str):
         ({"smo_k_d": 0}, "smo_k_d is 0"),
         ({"sampling_timesteps": 0}, "sampling_timesteps is 0"),
         ({"delta_eye_open_n": 0.1}, "delta_eye_open_n is 0.1"),
-        ({"blink_rate": -1.0}, "blink rate is -1"),
+        ({"blink_rate": -1.0}, "blink_rate is -1"),
         ({"blink_times": (1, float("nan"))}, "time of a blink in seconds is nan"),
         ({"seed": -1}, "seed is -1"),
-        ({"seed": 2**64}, "whole number from 0 to 18446744073709551615"),
+        ({"seed": 2**64}, "between 0 and 18446744073709551615"),
         ({"seed": None}, "seed is None"),
     ],
 )
