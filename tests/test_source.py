@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ditto_core.errors import InputError, MediaError
+from ditto_core.media.images import BACKDROP
 from ditto_core.media.source import as_source, first_frames, limit_size, open_source
 from ditto_core.sequences import TensorSequence
 
@@ -69,6 +70,36 @@ def test_an_animated_picture_may_be_transparent_and_hurried(tmp_path: Path) -> N
     assert len(source.frames) == 5, "two pictures of 0.1 s"
     assert source.frames.shape == (20, 32, 3)
     assert [int(frame.max()) for frame in source.frames[:]] == [240, 240, 128, 128, 128]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pixel_format"),
+    [
+        ("a.gif", "", ""),
+        ("a.png", "", ""),
+        ("a.webp", "", ""),
+        ("a.mov", "qtrle", "argb"),
+        ("b.mov", "prores_ks", "yuva444p10le"),
+        ("a.mkv", "ffv1", "yuva420p"),
+    ],
+)
+def test_what_moves_shows_the_backdrop_where_it_is_transparent(
+    tmp_path: Path, name: str, codec: str, pixel_format: str
+) -> None:
+    pixels = np.zeros((32, 32, 4), np.uint8)
+    pixels[..., :2] = 250, 20
+    pixels[8:24, 8:24, 3] = 255
+    path = tmp_path / name
+    if codec:
+        write_clip(path, [0, 40], pictures=[pixels] * 2, codec=codec, pixel_format=pixel_format, options={})
+    else:
+        pictures = [Image.fromarray(np.roll(pixels, step, 0)) for step in (0, 8)]
+        pictures[0].save(
+            path, save_all=True, append_images=pictures[1:], duration=400, disposal=2, lossless=True
+        )
+    first = open_source(path, FPS).frames[0]
+    np.testing.assert_allclose(first[2, 2], [BACKDROP] * 3, atol=2)
+    np.testing.assert_allclose(first[12, 12], [250, 20, 0], atol=8)
 
 
 def test_an_animated_picture_is_turned_as_its_exif_says(tmp_path: Path) -> None:

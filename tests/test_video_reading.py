@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from ditto_core.data import Frames
 from ditto_core.errors import MediaError
 from ditto_core.media import decoding
+from ditto_core.media.hdr import SIGNALS, to_usual_range
 from ditto_core.media.sound import read_audio
 from ditto_core.media.source import open_source
 from ditto_core.media.video import VideoFrames
@@ -182,6 +183,78 @@ def test_colour_matrix_and_range_follow_the_tags(tmp_path: Path, matrix: str, fu
     }
     path = write_clip(tmp_path / "a.mp4", [0, 40], pictures=[colour] * 2, prepare=tag, convert=convert)
     np.testing.assert_allclose(VideoFrames(path, FPS)[0].float().mean(dim=(0, 1)), (200, 30, 60), atol=3)
+
+
+@pytest.mark.parametrize(
+    ("transfer", "white", "middle"), [(18, 0.75, 0.38), (16, 0.58, 0.38)], ids=["HLG", "PQ"]
+)
+def test_high_dynamic_range_is_brought_to_the_usual_one(
+    tmp_path: Path, transfer: int, white: float, middle: float
+) -> None:
+    """The signals of report ITU-R BT.2408 for white and for a grey of 18 %."""
+    picture = np.zeros((32, 96, 3), np.uint8)
+    for column, signal in enumerate((0, middle, white)):
+        picture[:, 32 * column : 32 * column + 32] = round(signal * 255)
+
+    def tag(stream: object) -> None:
+        context = stream.codec_context
+        context.color_trc, context.colorspace, context.color_primaries, context.color_range = (
+            transfer,
+            9,
+            9,
+            1,
+        )
+
+    convert = {"src_colorspace": "ITU601", "dst_colorspace": "ITU709", "dst_color_range": "MPEG"}
+    path = write_clip(
+        tmp_path / "a.mp4",
+        [0, 40],
+        pictures=[picture] * 2,
+        pixel_format="yuv420p10le",
+        prepare=tag,
+        convert=convert,
+    )
+    shown = VideoFrames(path, FPS)[1][16, 16::32].float()
+    assert (shown.amax(dim=1) - shown.amin(dim=1)).max() <= 2
+    np.testing.assert_allclose(shown[:, 1], (0, 134, 244), atol=4)
+
+
+def test_colours_of_high_dynamic_range_keep_their_hue() -> None:
+    """A red that BT.709 has, of half the light of white: its signal is that of BT.2100-2 for HLG."""
+    light = np.array([[0.6274, 0.0691, 0.0164], [0, 0, 0]]) * 0.25 / 2
+    coded = np.round(np.sqrt(3 * light) * 65535).astype(np.uint16)
+    red, black = to_usual_range(coded[None], SIGNALS[18])[0].tolist()
+    assert black == [0, 0, 0]
+    assert red[0] > 150
+    assert max(red[1:]) < 25
+
+
+def moving_bar(time: float) -> np.ndarray:
+    picture = np.full((48, 96, 3), 40, np.uint8)
+    picture[:, int(8 * time) : int(8 * time) + 16] = 220
+    return picture
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "ts", "avi"])
+def test_lines_filmed_in_turns_become_whole_pictures(tmp_path: Path, suffix: str) -> None:
+    pictures = [moving_bar(number + 0.5) for number in range(9)]
+    for number, picture in enumerate(pictures):
+        picture[1::2] = moving_bar(number)[1::2]
+    path = write_clip(
+        tmp_path / f"a.{suffix}",
+        range(9),
+        time_base=Fraction(1, 25),
+        pictures=pictures,
+        codec="mpeg2video",
+        options={"flags": "+ildct+ilme", "qmin": "1", "qmax": "2"},
+    )
+    video = VideoFrames(path, FPS)
+    backwards = [video[number] for number in reversed(range(9))][::-1]
+    for number, frame in enumerate(backwards[1:-1], 1):
+        wanted = torch.from_numpy(moving_bar(number).astype(np.int32))
+        assert (frame.int() - wanted).abs().float().mean() < 2
+        assert torch.equal(frame, video[number])
+    assert len(video) == 9
 
 
 def test_non_square_pixels_are_stretched(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import weakref
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain, pairwise
+from itertools import chain, groupby, pairwise
 from os import PathLike
 from pathlib import Path
 from statistics import median
@@ -23,6 +23,7 @@ from typing import NamedTuple
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.filter import Graph
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -168,6 +169,11 @@ class FrameWindow:
         """Width of a pixel over its height, None when the file does not say."""
         return self._stream.sample_aspect_ratio
 
+    @property
+    def transfer(self) -> int:
+        """FFmpeg's number of what the pictures' numbers mean as light (AVColorTransferCharacteristic)."""
+        return self._stream.codec_context.color_trc
+
     def __getitem__(self, number: int) -> VideoFrame:
         """Frame `number`; one that is damaged is replaced by the one shown before it."""
         if not self._kept or number < self._kept[0][0] or self._key(number) > self._newest + _WORTH_SEEKING:
@@ -215,7 +221,7 @@ class FrameWindow:
             return False
         if self.timeline.numbered and entry.dts != time:
             return False
-        self._frames = _decoded(chain([entry], packets), self.path)
+        self._frames = _whole(_decoded(chain([entry], packets), self.path))
         return self._advance() and self._kept[0][0] == key
 
     def _rewind(self) -> None:
@@ -226,7 +232,7 @@ class FrameWindow:
 
     def _open(self) -> None:
         self._container, self._stream = open_video(self.path)
-        self._frames = _decoded(self._container.demux(self._stream), self.path)
+        self._frames = _whole(_decoded(self._container.demux(self._stream), self.path))
         # PyAV's own objects refer to each other in a circle, so they would be closed late.
         self._close = weakref.finalize(self, self._container.close)
 
@@ -272,6 +278,38 @@ def _decoded(packets: Iterable[Packet[VideoStream]], path: str | PathLike[str]) 
                 told = True
     except FFmpegError as error:
         _log.warning("%s cannot be read to its end (%s).", path, error)
+
+
+def _whole(frames: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    """The frames; of interlaced ones, whose lines were filmed in turns, all lines as at the first time."""
+    for _, alike in groupby(frames, _layout):
+        yield from _deinterlaced(alike)
+
+
+def _layout(frame: VideoFrame) -> tuple[bool, int, int, str]:
+    return frame.interlaced_frame, frame.width, frame.height, frame.format.name
+
+
+def _deinterlaced(alike: Iterator[VideoFrame]) -> Iterator[VideoFrame]:
+    first = next(alike)
+    frames = chain([first], alike)
+    if not first.interlaced_frame:
+        yield from frames
+        return
+    time_base = first.time_base or Fraction(1)
+    graph = Graph()
+    source = graph.add_buffer(
+        width=first.width, height=first.height, format=first.format, time_base=time_base
+    )
+    graph.link_nodes(source, graph.add("bwdif", "mode=send_frame"), graph.add("buffersink")).configure()
+    for frame in chain(frames, [None]):
+        graph.vpush(frame)
+        with suppress(BlockingIOError, EOFError):  # it waits for the next frame, or there is none
+            while True:
+                whole = graph.vpull()
+                if whole.pts is not None and whole.time_base:  # the filter counts half frames
+                    whole.pts, whole.time_base = round(whole.pts * whole.time_base / time_base), time_base
+                yield whole
 
 
 def _frame_bytes(frame: VideoFrame) -> int:

@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ..sequences import LazySequence, frames_in
 from .decoding import FrameWindow, scan
-from .images import check_sides
+from .hdr import SIGNALS, to_usual_range
+from .images import check_sides, over_backdrop
 
 Pixels = NDArray[np.uint8]
 
@@ -35,7 +36,8 @@ class VideoFrames(LazySequence):
     Frame i is what the video shows at (i + 1/2) / fps seconds after its first frame appears (the middle of
     the time frame i is on screen, so that rounded time stamps do no harm); there are as many as have their
     middle before the video's end. Variable rates, rotation, mirroring, non-square pixels and the colour
-    matrix and range follow the file. Memory is bounded whatever the video's length and the reading order
+    matrix and range follow the file; high dynamic range is brought to that of BT.709, and transparent parts
+    show a neutral grey. Memory is bounded whatever the video's length and the reading order
     (see `FrameWindow`). Safe to read from several threads. Raises `MediaError` for what cannot be read.
     """
 
@@ -66,24 +68,37 @@ class VideoFrames(LazySequence):
         return torch.from_numpy(pictures)
 
     def _picture(self, frame: VideoFrame) -> Pixels:
-        return self._turn(_to_rgb(frame, *self._size, self._converter))
+        signal = SIGNALS.get(self.window.transfer)
+        if signal:
+            return self._turn(to_usual_range(self._converted(frame, "rgb48le"), signal))
+        if _has_alpha(frame):
+            return self._turn(over_backdrop(self._converted(frame, "rgba")))
+        return self._turn(self._converted(frame, "rgb24"))
+
+    def _converted(self, frame: VideoFrame, kind: str) -> NDArray[Any]:
+        width, height = self._size
+        converted: Any = self._converter.reformat(frame, width, height, kind, **_colours(frame))
+        return converted.to_ndarray()
 
 
-def _to_rgb(frame: VideoFrame, width: int, height: int, converter: VideoReformatter) -> Pixels:
+def _has_alpha(frame: VideoFrame) -> bool:
+    return frame.format.has_palette or any(part.is_alpha for part in frame.format.components)
+
+
+def _colours(frame: VideoFrame) -> dict[str, Any]:
+    """What the frame's numbers mean, as arguments of a conversion to RGB."""
     # Everything is said explicitly: what PyAV assumes about colour differs between its versions.
-    colours: dict[str, Any] = {}
-    if not (frame.format.is_rgb or frame.format.has_palette):
-        matrix = _MATRICES.get(frame.colorspace, "ITU601")
-        full = frame.color_range == _FULL_RANGE or frame.format.name.startswith("yuvj")
-        colours = {
-            "src_colorspace": matrix if matrix in Colorspace.__members__ else "ITU709",
-            # RGB has no matrix, but PyAV before 17 passes on none of this when both sides name the same.
-            "dst_colorspace": "ITU709" if matrix == "ITU601" else "ITU601",
-            "src_color_range": "JPEG" if full else "MPEG",
-            "dst_color_range": "JPEG",
-        }
-    rgb: Any = converter.reformat(frame, width=width, height=height, format="rgb24", **colours).to_ndarray()
-    return rgb
+    if frame.format.is_rgb or frame.format.has_palette:
+        return {}
+    matrix = _MATRICES.get(frame.colorspace, "ITU601")
+    full = frame.color_range == _FULL_RANGE or frame.format.name.startswith("yuvj")
+    return {
+        "src_colorspace": matrix if matrix in Colorspace.__members__ else "ITU709",
+        # RGB has no matrix, but PyAV before 17 passes on none of this when both sides name the same.
+        "dst_colorspace": "ITU709" if matrix == "ITU601" else "ITU601",
+        "src_color_range": "JPEG" if full else "MPEG",
+        "dst_color_range": "JPEG",
+    }
 
 
 def _square_pixel_size(frame: VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:

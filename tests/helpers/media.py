@@ -81,7 +81,7 @@ def write_clip(
             prepare(stream)
         track = output.add_stream("pcm_s16le", rate=16000, layout="mono") if sound is not None else None
         for picture, time in zip(pictures, times, strict=True):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24" if picture.shape[2] == 3 else "rgba")
             frame = frame.reformat(format=pixel_format, **(convert or {}))
             frame.pts, frame.time_base = time, time_base
             output.mux(stream.encode(frame))
