@@ -198,3 +198,16 @@ def test_interruption_stops_at_the_next_batch(finder: FaceFinder, portrait: Pict
     frames = TensorSequence(torch.from_numpy(frame(portrait, 150, 120))[None].expand(20, -1, -1, -1))
     with pytest.raises(Interrupted):
         track(finder, frames, FaceChoice(), Impatient())
+
+
+def test_interruption_stops_between_two_looks_at_a_picture_without_a_face(finder: FaceFinder) -> None:
+    class Patient(Host):
+        asked = 0
+
+        def check_interrupted(self) -> None:
+            self.asked += 1
+            if self.asked == 10:
+                raise Interrupted("stopped")
+
+    with pytest.raises(Interrupted):
+        track(finder, TensorSequence(torch.zeros(1, 90, 160, 3, dtype=torch.uint8)), FaceChoice(), Patient())

@@ -14,10 +14,11 @@ import torch
 import ditto_core
 from ditto_core.blend.put_back import put_back
 from ditto_core.data import Audio, Keypoints, Motion
-from ditto_core.errors import EngineError, FaceNotFoundError
+from ditto_core.errors import EngineError, FaceNotFoundError, Interrupted
 from ditto_core.face.seen import Seen
 from ditto_core.face.track import Tracked
 from ditto_core.host import Host
+from ditto_core.lite import visemes
 from ditto_core.lite.coefficients import CHANNELS, COLUMN
 from ditto_core.lite.engine import LiteEngine
 from ditto_core.lite.geometry import LOWER_LID, UPPER_LID, canonical_face, place
@@ -323,3 +324,22 @@ def test_other_engines_outputs_are_refused(avatar):
     points = keypoints(avatar, motion_rows({}))
     with pytest.raises(EngineError, match="Other"):
         ENGINE.warp(replace(points, engine=Other()))
+
+
+def test_listening_tells_how_far_it_is_and_stops_within_a_block(monkeypatch):
+    class Impatient(Host):
+        def __init__(self):
+            self.told = []
+
+        def progress(self, stage, done, total, preview=None):
+            self.told.append((stage, done, total))
+
+        def check_interrupted(self):
+            if self.told and self.told[-1][1] >= 200:
+                raise Interrupted("stopped")
+
+    monkeypatch.setattr(visemes, "_BLOCK", 100)
+    host = Impatient()
+    with pytest.raises(Interrupted):
+        ENGINE.encode_speech(Audio(torch.zeros(1, 5 * 48000), 48000), host)
+    assert list(dict.fromkeys(host.told)) == [("listen", rows, 500) for rows in (0, 100, 200)]

@@ -73,3 +73,15 @@ def test_opposite_channels_do_not_cancel() -> None:
 
 def test_silence_stays_silent() -> None:
     assert mono(Audio(torch.zeros(2, 44100), 44100), 16000).abs().max() == 0
+
+
+@pytest.mark.parametrize(("rate_from", "rate_to"), [(48000, 16000), (44100, 16000), (8000, 44100)])
+def test_a_long_recording_becomes_what_it_is_as_a_whole(
+    rate_from: int, rate_to: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples = torch.randn(2, 30_001, generator=torch.Generator().manual_seed(0))
+    whole = resample(samples, rate_from, rate_to)
+    monkeypatch.setattr("ditto_core.audio.resample._BLOCK", 4000)
+    blocks: list[None] = []
+    assert torch.equal(resample(samples, rate_from, rate_to, lambda: blocks.append(None)), whole)
+    assert len(blocks) >= 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from math import gcd
 from typing import Any
@@ -19,43 +20,66 @@ _ZERO_CROSSINGS = 64
 _STOP_BAND_DB = 100.0
 _SILENT = 10 ** (-40 / 20)
 _CANCELLED = 10 ** (-10 / 20)
+_BLOCK = 1_000_000
+"""Samples at a time."""
 
 
-def resample(samples: Tensor, rate_from: int, rate_to: int) -> Tensor:
+def resample(
+    samples: Tensor, rate_from: int, rate_to: int, check: Callable[[], None] = lambda: None
+) -> Tensor:
     """Resample float32 (C, T) to (C, ceil(T * rate_to / rate_from)).
 
     Linear-phase polyphase filter with a Kaiser window: flat up to 90 % of the lower Nyquist frequency,
     images and aliases attenuated by 100 dB from there on. Without delay: sample 0 stays at time 0.
+    check: called for every `_BLOCK` samples, raises to stop.
     """
     if rate_from <= 0 or rate_to <= 0:
         raise InputError(f"Sample rates must be positive; these are {rate_from} and {rate_to}.")
     if rate_from == rate_to:
         return samples
     up, down = (rate // gcd(rate_from, rate_to) for rate in (rate_to, rate_from))
-    window = _low_pass(up, down)
-    # One channel at a time, so that a long recording needs only one channel's scratch space.
-    channels = [signal.resample_poly(channel, up, down, window=window) for channel in samples.numpy()]
-    return torch.from_numpy(np.stack(channels))
+    size = _whole_periods(_BLOCK, down)
+    blocks: list[NDArray[np.float32]] = []
+    for start in range(0, max(samples.shape[1], 1), size):
+        check()
+        blocks.append(_block(samples.numpy(), start, size, up, down))
+    return torch.from_numpy(np.concatenate(blocks, axis=1))
 
 
-def mono(audio: Audio, rate: int) -> Tensor:
+def mono(audio: Audio, rate: int, check: Callable[[], None] = lambda: None) -> Tensor:
     """Mix to one channel and resample: float32 (T,) at `rate`.
 
     The mean of the channels that carry sound; channels 40 dB below the loudest are left out, so that a
     recording on one side keeps its level. Where the mean cancels by more than 10 dB (one channel is the
-    other's inverse) the loudest channel is taken alone.
+    other's inverse) the loudest channel is taken alone. check: as of `resample`.
     """
-    return resample(_mix(audio.samples)[None], audio.rate, rate)[0]
+    return resample(_mix(audio.samples)[None], audio.rate, rate, check)[0]
 
 
 def _mix(samples: Tensor) -> Tensor:
     if len(samples) == 1:
         return samples[0]
-    level = torch.einsum("ct,ct->c", samples, samples).sqrt()
+    level = torch.stack([channel.dot(channel) for channel in samples]).sqrt()
     loudest = int(level.argmax())
-    mixed = samples[level >= level[loudest] * _SILENT].mean(dim=0)
+    heard = (level >= level[loudest] * _SILENT).to(samples.dtype)
+    mixed = heard / heard.sum() @ samples
     cancelled = bool(mixed.dot(mixed).sqrt() < level[loudest] * _CANCELLED)
     return samples[loudest] if cancelled else mixed
+
+
+def _whole_periods(samples: int, down: int) -> int:
+    """At least so many samples: as many as become a whole number of the other rate's."""
+    return -(-samples // down) * down
+
+
+def _block(samples: NDArray[np.float32], start: int, size: int, up: int, down: int) -> NDArray[np.float32]:
+    """What samples start..start+size-1 of (C, T) become; the filter also sees those on both sides of them."""
+    reach = _whole_periods(_ZERO_CROSSINGS * max(up, down) // up + 1, down)
+    first = max(0, start - reach)
+    seen = samples[:, first : start + size + reach]
+    resampled = signal.resample_poly(seen, up, down, axis=1, window=_low_pass(up, down))
+    before = (start - first) // down * up
+    return resampled[:, before : before + size // down * up]
 
 
 @lru_cache(maxsize=8)

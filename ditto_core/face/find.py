@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,18 +99,21 @@ class FaceFinder:
             Detector(OnnxRunner(bundled("face_det.onnx"))), FaceMesh(OnnxRunner(bundled("face_mesh478.onnx")))
         )
 
-    def find_all(self, picture: Picture, *, thorough: bool = True) -> list[Face]:
+    def find_all(
+        self, picture: Picture, *, thorough: bool = True, check: Callable[[], None] = lambda: None
+    ) -> list[Face]:
         """All faces of RGB uint8 (H, W, 3), from left to right; an empty list when there is none.
 
-        Without `thorough` only the first, quick round is tried, and only convincing faces count.
+        Without `thorough` only the first, quick round is tried, and only convincing faces count. check:
+        called for each view of the picture, raises to stop.
         """
         check_picture(picture)
-        seen = self._seen(picture, FIRST_ROUND)
+        seen = self._seen(picture, FIRST_ROUND, check)
         faces = self._placed(picture, [face for face in seen if face.score >= CONVINCING_SCORE])
         for view in RETRIES if thorough else ():
             if faces:
                 break
-            again = self._seen(picture, (view,))
+            again = self._seen(picture, (view,), check)
             faces = self._placed(picture, [face for face in again if face.score >= CONVINCING_SCORE])
         if thorough and not faces:
             faces = self._placed(picture, seen)
@@ -138,9 +142,14 @@ class FaceFinder:
         landmarks, flag = self.mesh.landmarks(picture, region)
         return Face(landmarks, flag) if flag >= FLAG_THRESHOLD and _plausible(landmarks, region) else None
 
-    def _seen(self, picture: Picture, views: tuple[tuple[float, float], ...]) -> list[Detection]:
+    def _seen(
+        self, picture: Picture, views: tuple[tuple[float, float], ...], check: Callable[[], None]
+    ) -> list[Detection]:
         """What the detector sees in some views, each face once and the right way up."""
-        found = [face for zoom, turn in views for face in self.detector.search(picture, zoom, turn)]
+        found: list[Detection] = []
+        for zoom, turn in views:
+            check()
+            found += self.detector.search(picture, zoom, turn)
         return distinct([self.detector.straighten(picture, face) for face in distinct(found)])
 
     def _placed(self, picture: Picture, found: list[Detection]) -> list[Face]:

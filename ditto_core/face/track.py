@@ -71,7 +71,7 @@ def track(
     def keep(index: int, picture: Picture, face: Face) -> None:
         landmarks[index] = adjust(picture, face.landmarks) if adjust else face.landmarks
 
-    seen = _Search(finder, choice).through(frames, host, keep)
+    seen = _Search(finder, choice, host).through(frames, host, keep)
     seen.bridge(landmarks)
     for shot in seen.shots:
         _smooth(landmarks[shot])
@@ -81,16 +81,17 @@ def track(
 class _Search(Follower[Face]):
     """Looks where the face was, around there, and then everywhere."""
 
-    def __init__(self, finder: FaceFinder, choice: FaceChoice) -> None:
+    def __init__(self, finder: FaceFinder, choice: FaceChoice, host: Host) -> None:
         super().__init__()
         self.finder = finder
         self.choice = choice
+        self.host = host
 
     def look(self, picture: Picture, index: int, *, cut: bool) -> Face | None:
         if self.last is None:
             return self._first(picture, index)
         if cut:
-            return _nearest(self.finder.find_all(picture, thorough=False), self.last)
+            return _nearest(self._anywhere(picture), self.last)
         return self._next(picture, self.last)
 
     def preview(self, picture: Picture) -> Tensor:
@@ -102,7 +103,7 @@ class _Search(Follower[Face]):
         return torch.from_numpy(draw(small, self.last.landmarks[:, :2] * scale) if self.last else small)
 
     def _first(self, picture: Picture, index: int) -> Face | None:
-        faces = self.finder.find_all(picture, thorough=index % THOROUGH_EVERY == 0)
+        faces = self._anywhere(picture, thorough=index % THOROUGH_EVERY == 0)
         if self.choice.rule == "largest":
             self.faces = max(len(faces), 1)
         try:
@@ -118,8 +119,11 @@ class _Search(Follower[Face]):
         if expected and self._within_reach(expected, last):
             return expected
         close = [face for face in self.finder.near(picture, last) if self._within_reach(face, last)]
-        anywhere = close or self.finder.find_all(picture, thorough=False)
-        return _nearest([face for face in anywhere if self._within_reach(face, last)], last)
+        faces = close or self._anywhere(picture)
+        return _nearest([face for face in faces if self._within_reach(face, last)], last)
+
+    def _anywhere(self, picture: Picture, thorough: bool = False) -> list[Face]:
+        return self.finder.find_all(picture, thorough=thorough, check=self.host.check_interrupted)
 
     def _within_reach(self, face: Face, last: Face) -> bool:
         resized = max(face.size / last.size, last.size / face.size)

@@ -1,5 +1,7 @@
-"""Curves over time: smoothing, running extremes, easing, reading between rows. Float tensors (M,), for easing of
-any shape and arrays, too."""
+"""Curves over time: smoothing, running extremes, easing, reading between rows. Float tensors (M,).
+
+Easing is for any shape, and for arrays, too.
+"""
 
 from __future__ import annotations
 

@@ -77,9 +77,13 @@ class LiteEngine(Engine):
         return build_avatar(self, replace(source, frames=frames), tracked, options, hidden)
 
     def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
-        host.check_interrupted()
         host.manage(self.encoder.runner)
-        values = self.encoder.encode(mono(audio, SAMPLE_RATE))
+
+        def progress(done: int, total: int) -> None:
+            host.check_interrupted()
+            host.progress("listen", done, total)
+
+        values = self.encoder.encode(mono(audio, SAMPLE_RATE, host.check_interrupted), progress)
         return SpeechFeatures(self, values, Fraction(ROWS_PER_SECOND), "visemes", audio)
 
     def sample_motion(

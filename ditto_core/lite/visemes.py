@@ -7,6 +7,7 @@ side of a row, so long recordings are read in overlapping windows with the resul
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -58,19 +59,27 @@ class VisemeEncoder:
     def __init__(self, runner: Runner) -> None:
         self.runner = runner
 
-    def encode(self, samples: Tensor) -> Tensor:
+    def encode(
+        self, samples: Tensor, progress: Callable[[int, int], None] = lambda _done, _total: None
+    ) -> Tensor:
         """Probabilities and loudness of speech, every 10 ms.
 
         samples: float32 (T,) at 16 kHz, nominally in -1..1. Returns float32 (M, 18) with M = ceil(T / 160);
         row m describes the sound around time m / 100 s: the 17 probabilities in the order of `VISEMES`,
-        then the level in dB (0 is a full-scale square wave, -100 is digital silence).
+        then the level in dB (0 is a full-scale square wave, -100 is digital silence). `progress` is told of
+        each block of rows before it, and raises to stop.
         Raises an `InputError` for sound that is empty or not mono.
         """
         if samples.ndim != 1 or len(samples) == 0:
             raise InputError(f"Speech must be mono and not empty; this has the shape {tuple(samples.shape)}.")
-        bands, level = log_mel(samples)
+        rows = row_count(samples)
+        bands, level = log_mel(samples, lambda: progress(0, rows))
         features = normalise(bands)
-        blocks = [self._probabilities(features, at) for at in range(0, len(features), _BLOCK)]
+        blocks: list[Tensor] = []
+        for start in range(0, rows, _BLOCK):
+            progress(start, rows)
+            blocks.append(self._probabilities(features, start))
+        progress(rows, rows)
         return torch.cat([torch.cat(blocks), level[:, None]], dim=1)
 
     def _probabilities(self, features: Tensor, start: int) -> Tensor:
@@ -81,15 +90,27 @@ class VisemeEncoder:
         return logits.softmax(0).T[start - first :][:_BLOCK]
 
 
-def log_mel(samples: Tensor) -> tuple[Tensor, Tensor]:
+def row_count(samples: Tensor) -> int:
+    """Rows of features of 16 kHz sound (T,): ceil(T / 160)."""
+    return -(-len(samples) // HOP)
+
+
+def log_mel(samples: Tensor, check: Callable[[], None] = lambda: None) -> tuple[Tensor, Tensor]:
     """Log-mel bands (M, 40) and level in dB (M,) of 16 kHz sound (T,), M = ceil(T / 160).
 
-    Windows are 25 ms (Hann) centred on their row's time; powers are natural logarithms.
+    Windows are 25 ms (Hann) centred on their row's time; powers are natural logarithms. check: called for
+    each block of rows, raises to stop.
     """
-    rows = -(-len(samples) // HOP)
+    rows = row_count(samples)
     windows = F.pad(samples.float(), (WINDOW // 2, WINDOW)).unfold(0, WINDOW, HOP)[:rows]
-    blocks = [_bands_and_level(windows[at : at + _BLOCK]) for at in range(0, rows, _BLOCK)]
-    return torch.cat([bands for bands, _ in blocks]), torch.cat([level for _, level in blocks])
+    bands: list[Tensor] = []
+    levels: list[Tensor] = []
+    for start in range(0, rows, _BLOCK):
+        check()
+        band, level = _bands_and_level(windows[start : start + _BLOCK])
+        bands.append(band)
+        levels.append(level)
+    return torch.cat(bands), torch.cat(levels)
 
 
 def normalise(bands: Tensor) -> Tensor:
