@@ -100,6 +100,13 @@ def test_short_sound_is_filled_with_silence_and_long_sound_is_cut(tmp_path: Path
     assert read_audio(write_video(clip(10), tmp_path / "b.mp4", QUICK)).samples.shape == (1, 6400)
 
 
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv"])
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_sound_is_as_long_as_the_pictures_in_every_container(tmp_path: Path, name: str, rate: int) -> None:
+    sound = Audio(torch.from_numpy(tone(2.0, rate))[None], rate)
+    assert read_audio(write_video(clip(30, sound), tmp_path / name, QUICK)).seconds == 1.2
+
+
 def test_the_index_stands_in_front(tmp_path: Path) -> None:
     path = write_video(clip(), tmp_path / "a.mp4", QUICK)
     assert boxes(path).index("moov") < boxes(path).index("mdat")
@@ -130,6 +137,20 @@ def test_codecs_and_containers(tmp_path: Path, name: str, options: dict[str, str
     assert abs(read_audio(path).seconds - 1) < 0.05
     with av.open(str(path)) as container:
         assert container.streams.video[0].pix_fmt == options.get("pixel_format", "yuv420p")
+
+
+@pytest.mark.parametrize("preset", ["veryfast", "medium"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_hevc_of_few_frames(tmp_path: Path, count: int, preset: str) -> None:
+    for _ in range(8):  # it failed by chance
+        frames = Frames(numbered_sequence(count, 64), FPS)
+        path = write_video(frames, tmp_path / "a.mp4", VideoOptions(codec="hevc", preset=preset))
+        with av.open(str(path)) as container:
+            times = [(packet.pts, packet.dts) for packet in container.demux(video=0) if packet.size]
+            stream = container.streams.video[0]
+            assert stream.duration * stream.time_base == count / FPS
+        assert all(-stream.duration <= dts <= pts for pts, dts in times)
+        assert numbers_of(VideoFrames(path, FPS)[:]) == list(range(count))
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="has no classes of threads")

@@ -63,7 +63,7 @@ class Container:
 CONTAINERS = {
     ".mp4": Container("mp4", VIDEO_CODECS, ("aac", "opus")),
     ".mov": Container("mov", ("h264", "hevc"), ("aac",)),
-    ".mkv": Container("matroska", VIDEO_CODECS, ("aac", "opus")),
+    ".mkv": Container("matroska", VIDEO_CODECS, ("opus", "aac")),  # it says of Opus alone where it ends
     ".webm": Container("webm", ("vp9", "av1"), ("opus",)),
 }
 

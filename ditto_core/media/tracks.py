@@ -28,6 +28,8 @@ _BT709 = 1
 _LIMITED_RANGE = 1
 _OPUS_BITRATE = 256_000  # bits per second that a channel has at most
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+_DELAY_KNOWN = 3
+"""Pictures from which on x265 knows by how much decoding precedes showing; before, it tells any number."""
 _THREADS = Path("/proc/self/task")
 
 
@@ -68,7 +70,11 @@ class PictureTrack:
             self.output.mux(self.stream.encode(frame))
 
     def finish(self) -> None:
-        self.output.mux(self.stream.encode(None))
+        packets: Any = self.stream.encode(None)
+        if self.count < _DELAY_KNOWN:
+            for packet in packets:  # so few are decoded in the order they are shown
+                packet.dts = packet.pts
+        self.output.mux(packets)
 
     def _to_yuv(self, frame: VideoFrame) -> VideoFrame:
         # Said explicitly on both sides, so that the bytes mean what the file's tags say in every PyAV.
