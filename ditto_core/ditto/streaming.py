@@ -296,7 +296,7 @@ def _controls(
     place = {frame: row for row, frame in enumerate(named)}
     by_row = {place[frame]: entry for frame, entry in entries.items()}
     rows = engine.controls(len(named) + 1, replace(options, ctrl_info=by_row))
-    return lambda frames: rows.take(torch.tensor([place.get(f, len(named)) for f in frames.tolist()]))
+    return lambda frames: rows.take(torch.tensor([place.get(int(frame), len(named)) for frame in frames]))
 
 
 def _check_options(motion: MotionOptions, stitch: StitchOptions, length: int | None, room: int) -> None:
