@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
 
 from .errors import InputError
-from .options import ControlInfo, FrameControl
+
+FrameControl: TypeAlias = Mapping[str, Any]
+ControlInfo: TypeAlias = Mapping[int, FrameControl] | Mapping[str, FrameControl] | Sequence[FrameControl]
 
 ANGLES = ("pitch", "yaw", "roll")
 
@@ -24,6 +26,10 @@ PER_FRAME = (
     "delta_exp",
 )
 """What can be changed in a frame; shapes and units are those of `ditto.controls.ControlRows`."""
+
+MOTION_PARTS = ("scale", "pitch", "yaw", "roll", "t", "exp")
+EXPRESSION = 63
+"""Numbers in `delta_exp`."""
 
 _LARGEST = torch.finfo(torch.float32).max
 
@@ -42,6 +48,25 @@ def check_keys(entry: FrameControl, where: str) -> None:
     for key in entry:
         if key not in PER_FRAME:
             raise InputError(f"{where} sets {key!r}, which there is not; use {', '.join(PER_FRAME)}.")
+
+
+def check_info(info: ControlInfo) -> None:
+    """Raise an `InputError` for the first control in `info` that no engine could follow."""
+    for frame, entry in _numbered(info):
+        check_control(entry, f"ctrl_info of frame {frame}")
+
+
+def check_control(entry: FrameControl, where: str) -> None:
+    """Raise an `InputError` when a control changes something there is not, or to what cannot be."""
+    check_keys(entry, where)
+    for key, value in entry.items():
+        told = f"{key} in {where}"
+        if key == "fade_out_keys":
+            fading_parts(value, told)
+        elif key == "delta_exp":
+            expression_offset(value, told)
+        else:
+            finite_number(value, told)
 
 
 def frame_values(
@@ -71,6 +96,29 @@ def finite_number(value: Any, where: str) -> float:
     if not abs(number) <= _LARGEST:
         raise InputError(f"{where} is {number:g}; it must be a finite number of at most {_LARGEST:.1e}.")
     return number
+
+
+def fading_parts(keys: Any, where: str) -> Sequence[str]:
+    """The parts of motion that fade: those `keys` names, all for None. `kp` is known but never fades."""
+    if keys is None:
+        return MOTION_PARTS
+    listed = isinstance(keys, Sequence) and not isinstance(keys, str)
+    if not listed or any(key not in (*MOTION_PARTS, "kp") for key in cast("Sequence[Any]", keys)):
+        raise InputError(f"{where} is {keys!r}; it must be a list of {', '.join(MOTION_PARTS)}.")
+    return cast("Sequence[str]", keys)
+
+
+def expression_offset(value: Any, where: str) -> Tensor:
+    """`delta_exp` (63,), of lists of any shape that hold so many numbers."""
+    try:
+        offset = torch.as_tensor(value, dtype=torch.float32).reshape(-1)
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise InputError(f"{where} cannot be read as numbers: {error}") from error
+    if len(offset) != EXPRESSION:
+        raise InputError(f"{where} holds {len(offset)} numbers; it must be {EXPRESSION}.")
+    if not bool(torch.isfinite(offset).all()):
+        raise InputError(f"{where} holds values that are no finite numbers.")
+    return offset
 
 
 def _numbered(info: ControlInfo) -> Iterator[tuple[int, FrameControl]]:

@@ -1,4 +1,4 @@
-"""Emotions of Ditto's diffusion model: names, numbers, mixtures and schedules as the (rows, 8) table the diffusion model reads."""
+"""Emotions: names, numbers, mixtures and schedules as the (rows, 8) table Ditto's diffusion model reads."""
 
 from __future__ import annotations
 

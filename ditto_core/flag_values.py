@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TypeVar, get_args
 
 from .blend.superres_plan import Method
+from .control_info import ControlInfo
 from .controls.parts import SingleFrames
 from .controls.text import parse_emotions, parse_frames
 from .emotion import EmotionChoice
 from .errors import InputError
-from .options import ControlInfo, FaceChoice, FadeTarget
+from .options import FaceChoice, FadeTarget
 
 Value = TypeVar("Value")
 

@@ -7,13 +7,14 @@ from which nodes, flags and help take them, see `limits`.
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Annotated, Any, Final, Literal, SupportsIndex, TypeAlias, get_args
 
+from .control_info import MOTION_PARTS, ControlInfo, FrameControl, check_control, check_info, fading_parts
 from .emotion import EmotionChoice, emotion_table
-from .errors import InputError
+from .errors import InputError, check_whole
 from .limits import SHARE, Limits, check_fields
 
 FaceRule = Literal["largest", "from left", "nearest"]
@@ -24,20 +25,18 @@ AmplitudeOf = Literal["degrees", "logits"]
 BlendMode = Literal["blend", "replace", "strong", "weak", "custom"]
 CustomFormula = Literal["opacity", "published"]
 BLEND_MODES: tuple[BlendMode, ...] = get_args(BlendMode)
-MOTION_PARTS = ("scale", "pitch", "yaw", "roll", "t", "exp")
 
 FRAME_RATE = Limits(1, 120)
 FRAME_COUNT = Limits(-1, 1_000_000)
 FADE = Limits(-1, 10_000)
 AMOUNT = Limits(0, 2)
+FACTOR = Limits(-100, 100)
 BLINK_GAP = Limits(-1, 1_000_000)
 BLINK_TIME = Limits(0, 1_000_000)
 
 AUTO: Final = "auto"
 """Of engines, runners, precisions and devices: what suits best."""
 
-FrameControl: TypeAlias = Mapping[str, Any]
-ControlInfo: TypeAlias = Mapping[int, FrameControl] | Mapping[str, FrameControl] | Sequence[FrameControl]
 BlinkGaps: TypeAlias = SupportsIndex | Sequence[SupportsIndex]
 
 
@@ -55,9 +54,11 @@ class FaceChoice:
 
     def __post_init__(self) -> None:
         check_fields(self, "face")
-        x, y = self.point
-        SHARE.check("The x of the point in the picture", x)
-        SHARE.check("The y of the point in the picture", y)
+        _check_kind("face point", self.point, Sequence, "two fractions of the picture, such as (0.5, 0.5)")
+        if len(self.point) != 2:
+            raise InputError(f"face point holds {len(self.point)} numbers; it must be x and y.")
+        for axis, share in zip("xy", self.point, strict=True):
+            SHARE.check(f"The {axis} of the point in the picture", share)
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,11 @@ class MotionOptions:
         check_fields(self)
         if self.emo is not None:
             emotion_table(self.emo)
-        for seconds in self.blink_times or ():
-            BLINK_TIME.check("The time of a blink in seconds", seconds)
+        _check_gaps(self.delta_eye_open_n)
+        if self.blink_times is not None:
+            _check_kind("blink_times", self.blink_times, Sequence, "a list of seconds")
+            for seconds in self.blink_times:
+                BLINK_TIME.check("The time of a blink in seconds", seconds)
 
 
 @dataclass(frozen=True)
@@ -165,10 +169,11 @@ class StitchOptions:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        _check_parts("use_d_keys", self.use_d_keys, MOTION_PARTS)
-        _check_parts("fade_out_keys", self.fade_out_keys, (*MOTION_PARTS, "kp"))  # kp never fades
-        told = "what changes in which frame, such as {25: {'delta_yaw': 5}}"
-        _check_kind("ctrl_info", self.ctrl_info, (Mapping, Sequence), told)
+        _check_driven(self.use_d_keys)
+        fading_parts(self.fade_out_keys, "fade_out_keys")
+        check_info(self.ctrl_info)
+        if self.overall_ctrl_info is not None:
+            check_control(self.overall_ctrl_info, "overall_ctrl_info")
 
 
 @dataclass(frozen=True)
@@ -211,12 +216,28 @@ def _check_kind(name: str, value: object, kind: type | tuple[type, ...], told: s
         raise InputError(f"{name} is {value!r}; it must be {told}.")
 
 
-def _check_parts(name: str, parts: Iterable[str] | None, known: Sequence[str]) -> None:
-    for part in [parts] if isinstance(parts, str) else parts or ():
-        if part not in known:
-            raise InputError(f"{name} names {part!r}, which there is not; use {', '.join(known)}.")
-    if isinstance(parts, str):
-        raise InputError(f"{name} is {parts!r}; it must be a list.")
+def _check_driven(parts: Mapping[str, float] | Iterable[str] | None) -> None:
+    """Of `use_d_keys`: parts of motion there are, with factors that are numbers."""
+    if parts is None:
+        return
+    _check_kind("use_d_keys", parts, Collection, f"a list of {', '.join(MOTION_PARTS)}, or a factor for each")
+    for part in parts:
+        if part not in MOTION_PARTS:
+            raise InputError(f"use_d_keys names {part!r}, which there is not; use {', '.join(MOTION_PARTS)}.")
+        if isinstance(parts, Mapping):
+            FACTOR.check(f"The factor of {part} in use_d_keys", parts[part])
+
+
+def _check_gaps(gaps: BlinkGaps) -> None:
+    """Of `delta_eye_open_n`: frames, -1 for no blinks, or a list of frames."""
+    several = list(gaps) if isinstance(gaps, Sequence) else [gaps]
+    for gap in map(_plain, several):
+        check_whole("delta_eye_open_n", gap)
+        BLINK_GAP.check("delta_eye_open_n", gap)
+    if not several:
+        raise InputError("delta_eye_open_n is an empty list; use -1 for no blinks.")
+    if len(several) > 1 and -1 in several:
+        raise InputError(f"delta_eye_open_n is {gaps!r}; in a list each must be 0 or more frames.")
 
 
 def _plain(value: Any) -> Any:

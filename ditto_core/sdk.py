@@ -7,6 +7,7 @@ What differs from the published program is said in `docs/scripts.md`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
@@ -254,7 +255,8 @@ def _known(kwargs: Mapping[str, Any]) -> dict[str, Any]:
         if ours not in BY_NAME:
             raise InputError(f"There is no option {name!r}; use one of {', '.join(BY_NAME)}.")
         # The documents set this whole number of frames to 0.1.
-        known[ours] = round(value) if ours == "delta_eye_open_n" and isinstance(value, float) else value
+        fraction = ours == "delta_eye_open_n" and isinstance(value, float) and math.isfinite(value)
+        known[ours] = round(value) if fraction else value
     return known
 
 

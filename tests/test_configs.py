@@ -306,6 +306,12 @@ def test_the_first_folders_data_files_come_first(tmp_path: Path):
         ),
         ("default_kwargs", {"emo": np.zeros((3, 5), np.float32)}, "unusable: emo"),
         ("default_kwargs", {"ch_info": {"x_s_info_lst": []}}, "unusable: ch_info"),
+        ("default_kwargs", {"v_min_max_for_clip": np.zeros((1, 265), np.float32)}, "unusable: v_min_max"),
+        ("default_kwargs", {"fade_out_keys": "exp"}, "unusable: fade_out_keys"),
+        ("default_kwargs", {"overall_ctrl_info": {"delta_pich": 2}}, "sets 'delta_pich'"),
+        ("default_kwargs", {"fix_kp_cond": -1}, "unusable: fix_kp_cond"),
+        ("default_kwargs", {"fix_kp_cond_dim": [0, 300]}, "unusable: fix_kp_cond_dim"),
+        ("default_kwargs", {"fix_kp_cond_dim": [0, 202, 265]}, "unusable: fix_kp_cond_dim"),
         ("default_kwargs", {"fade_type": "x"}, "'x' is none of"),
     ],
 )

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from ditto_core.control_info import MOTION_PARTS
 from ditto_core.ditto import motion
 from ditto_core.ditto.motion import FaceInfo, MotionInfo
 from ditto_core.errors import InputError
-from ditto_core.options import MOTION_PARTS
 from ditto_core.sequences import mirror_index
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from ditto_core.blend.superres_plan import SuperResOptions
+from ditto_core.control_info import EXPRESSION, MOTION_PARTS
 from ditto_core.ditto.controls import KEYS
+from ditto_core.ditto.motion import WIDTHS
 from ditto_core.ditto.networks.lmdm import FRAMES
 from ditto_core.ditto.sampler import TRAINING_STEPS
 from ditto_core.errors import InputError
@@ -17,7 +19,6 @@ from ditto_core.limits import Limits, kinds
 from ditto_core.media.encoders import VideoOptions
 from ditto_core.models.execution import Execution
 from ditto_core.options import (
-    MOTION_PARTS,
     AvatarOptions,
     BlendOptions,
     FaceChoice,
@@ -34,6 +35,8 @@ from ditto_core.options import (
         (FaceChoice, "rule", "smallest"),
         (FaceChoice, "point", ("left", 0.5)),
         (FaceChoice, "point", (0.5, 1.5)),
+        (FaceChoice, "point", 0.5),
+        (FaceChoice, "point", (0.5,)),
         (AvatarOptions, "max_size", "128"),
         (AvatarOptions, "max_size", 100.7),
         (AvatarOptions, "max_size", 16_385),
@@ -53,11 +56,18 @@ from ditto_core.options import (
         (MotionOptions, "overlap_v2", 80),
         (MotionOptions, "smo_k_d", 0),
         (MotionOptions, "smo_k_d", 80),
+        (MotionOptions, "delta_eye_open_n", []),
+        (MotionOptions, "delta_eye_open_n", [-5, 3]),
+        (MotionOptions, "delta_eye_open_n", [-1, 3]),
+        (MotionOptions, "delta_eye_open_n", -2),
+        (MotionOptions, "delta_eye_open_n", float("nan")),
+        (MotionOptions, "delta_eye_open_n", "often"),
         (MotionOptions, "emo", 8),
         (MotionOptions, "emo", "joy"),
         (MotionOptions, "emo", []),
         (MotionOptions, "emo", [[0.5, 0.5]]),
         (MotionOptions, "blink_rate", "often"),
+        (MotionOptions, "blink_times", 0.5),
         (MotionOptions, "blink_times", ("soon",)),
         (MotionOptions, "blink_times", (-1.0,)),
         (MotionOptions, "blink_times", (float("nan"),)),
@@ -71,9 +81,22 @@ from ditto_core.options import (
         (StitchOptions, "use_d_keys", ("nose",)),
         (StitchOptions, "use_d_keys", {"nose": 1.0}),
         (StitchOptions, "use_d_keys", "exp"),
+        (StitchOptions, "use_d_keys", 5),
+        (StitchOptions, "use_d_keys", {"exp": "1.2"}),
+        (StitchOptions, "use_d_keys", {"exp": float("nan")}),
         (StitchOptions, "fade_out_keys", ("mouth",)),
+        (StitchOptions, "fade_out_keys", "exp"),
+        (StitchOptions, "fade_out_keys", 5),
         (StitchOptions, "ctrl_info", 5),
         (StitchOptions, "ctrl_info", "frames.json"),
+        (StitchOptions, "ctrl_info", {0: {"bogus": 1}}),
+        (StitchOptions, "ctrl_info", {0: {"delta_yaw": "half"}}),
+        (StitchOptions, "ctrl_info", {0: {"delta_exp": [0.0] * 62}}),
+        (StitchOptions, "ctrl_info", {"first": {}}),
+        (StitchOptions, "ctrl_info", [{"fade_out_keys": "exp"}]),
+        (StitchOptions, "overall_ctrl_info", {"delta_pich": 2}),
+        (StitchOptions, "overall_ctrl_info", {"vad_alpha": float("inf")}),
+        (StitchOptions, "overall_ctrl_info", 2),
         (BlendOptions, "alpha", "0.5"),
         (BlendOptions, "mode", "soft"),
         (BlendOptions, "mode", ["blend"]),
@@ -115,6 +138,17 @@ def test_the_limits_are_those_of_dittos_windows_and_training() -> None:
     assert of["sampling_timesteps"].limits == Limits(1, TRAINING_STEPS)
 
 
+def test_controls_of_frames_that_can_be_followed_are_taken() -> None:
+    offset = [[0.0, 0.0, 0.01]] * 21
+    info = {
+        "3": {"delta_exp": offset, "fade_out_keys": None, "fade_alpha": 0.5},
+        "4": {"fade_out_keys": ["kp"]},
+    }
+    assert StitchOptions(ctrl_info=info, overall_ctrl_info={"delta_pitch": 2}).ctrl_info == info
+    assert StitchOptions(use_d_keys={"exp": 1.2, "t": 0}).use_d_keys == {"exp": 1.2, "t": 0}
+    assert MotionOptions(delta_eye_open_n=[-1]).delta_eye_open_n == [-1]
+
+
 def test_what_is_refused_says_what_may_be_chosen() -> None:
     with pytest.raises(InputError, match=r"^blend mode is 'soft'; choose one of blend, replace, strong"):
         BlendOptions(mode="soft")  # type: ignore[arg-type]
@@ -128,7 +162,8 @@ def test_a_frame_rate_may_be_any_number() -> None:
 
 
 def test_the_parts_of_motion_are_those_of_ditto() -> None:
-    assert MOTION_PARTS == KEYS
+    assert MOTION_PARTS == KEYS == tuple(WIDTHS)
+    assert WIDTHS["exp"] == EXPRESSION
     assert StitchOptions(use_d_keys=KEYS, fade_out_keys=(*KEYS, "kp"), fade_type="").fade_type == ""
 
 

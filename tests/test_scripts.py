@@ -371,10 +371,11 @@ def test_inference_takes_its_options_from_the_configuration(
 def test_data_of_a_file_replace_the_configurations(
     script: str, release: Path, asked: dict[str, Any], tmp_path: Path
 ) -> None:
-    (tmp_path / "still.json").write_text('{"v_min_max_for_clip": [%s]}' % ([0.5] * 265))
+    limits = [[0.5] * 265] * 2
+    (tmp_path / "still.json").write_text(json.dumps({"v_min_max_for_clip": limits}))
     given = f"--data_root '{release / 'ditto_pytorch'}' --cfg_data '{tmp_path / 'still.json'}'"
     assert main(command(script, given)) == 0
-    assert asked["engine"].config.limits.tolist() == [[0.5] * 265]
+    assert asked["engine"].config.limits.tolist() == limits
     assert asked["engine"].config.blink_table is not None
 
 

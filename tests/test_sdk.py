@@ -240,6 +240,23 @@ class TestStreamSDK:
         with pytest.raises(InputError, match="ctrl_info is 5"):
             stream.setup(portrait, tmp_path / "out.mp4", ctrl_info=5)
 
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"crf": "18"},
+            {"blink_times": 0.5},
+            {"use_d_keys": {"exp": "1.2"}},
+            {"ctrl_info": {0: {"bogus": 1}}},
+            {"emo": 8},
+            {"delta_eye_open_n": float("nan")},
+        ],
+    )
+    def test_what_cannot_be_is_refused_before_the_source_is_read(
+        self, stream: StreamSDK, tmp_path: Path, options: dict[str, Any]
+    ) -> None:
+        with pytest.raises(InputError, match="|".join([*options, "emotion"])):
+            stream.setup("missing.png", tmp_path / "out.mp4", **options)
+
     def test_checkpoints_that_must_be_there(self) -> None:
         with pytest.raises(DittoError, match="There is no folder missing"):
             StreamSDK("missing.pkl", "missing", engine="ditto")

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from ..control_info import frame_entries
-from ..options import AvatarOptions, FrameControl, MotionOptions, StitchOptions
+from ..control_info import FrameControl, frame_entries
+from ..options import AvatarOptions, MotionOptions, StitchOptions
 from .curve import Clip
 
 

@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 import torch
 
-from ..control_info import frame_entries
+from ..control_info import ControlInfo, check_info, frame_entries
 from ..ditto.stitch import gaze_correction
 from ..emotion import EmotionLabel, emotion_schedule, emotion_table, emotion_vector
 from ..errors import InputError
 from ..limits import Limits, check_fields
-from ..options import ControlInfo, FadeTarget, MotionOptions, StitchOptions
+from ..options import AMOUNT, FadeTarget, MotionOptions, StitchOptions
 from .control import Control, by_frame, in_frames
 from .curve import Clip, Curve, Moment
 
@@ -103,7 +103,13 @@ class Fade(Control):
     to: FadeTarget | None = None
     parts: Sequence[str] | None = None
 
+    def __post_init__(self) -> None:
+        self._over(StitchOptions())
+
     def stitch(self, options: StitchOptions, clip: Clip) -> StitchOptions:  # noqa: ARG002
+        return self._over(options)
+
+    def _over(self, options: StitchOptions) -> StitchOptions:
         named = {
             "fade_in": self.fade_in,
             "fade_out": self.fade_out,
@@ -142,10 +148,13 @@ class HeadPose(Control):
 
 @dataclass(frozen=True)
 class Expression(Control):
-    """How much the mouth moves: `amount` 0..2 throughout, and `gate` 0 (the source's lips) .. 1 over time."""
+    """How much the mouth moves: `amount` throughout, and `gate` 0 (the source's lips) .. 1 over time."""
 
-    amount: float | None = None
+    amount: Annotated[float, AMOUNT] | None = None
     gate: Curve | None = None
+
+    def __post_init__(self) -> None:
+        check_fields(self, "expression")
 
     def stitch(self, options: StitchOptions, clip: Clip) -> StitchOptions:
         if self.amount is not None:
@@ -191,6 +200,9 @@ class Blinks(Control):
     gaps: tuple[int, ...] = ()
     times: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        MotionOptions(blink_rate=self.per_minute, delta_eye_open_n=self.gaps or 0, blink_times=self.times)
+
     def motion(self, options: MotionOptions, clip: Clip) -> MotionOptions:  # noqa: ARG002
         if self.times:
             return replace(options, blinks=True, blink_times=self.times)
@@ -209,6 +221,7 @@ class SingleFrames(Control):
     info: ControlInfo
 
     def __post_init__(self) -> None:
+        check_info(self.info)
         if any(frame < 0 for frame, _ in frame_entries(self.info)):
             raise InputError("ctrl_info names a frame before 0; frames count from 0.")
 

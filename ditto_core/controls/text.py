@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
+from ..control_info import ControlInfo
 from ..emotion import EmotionLabel, emotion_vector
 from ..errors import InputError
-from ..options import ControlInfo
 from .curve import Moment, split, timed
 
 

@@ -11,14 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..control_info import FrameControl, check_control, fading_parts
 from ..emotion import emotion_table
 from ..errors import DittoError, InputError, ModelError
 from ..models.configs import read_config, read_settings
 from ..models.inventory import searched
-from ..options import FadeTarget, FrameControl
+from ..options import FadeTarget
 from .condition import Character, EyeAttributes
 from .motion import MOTION_WIDTH, POINTS, WIDTHS, MotionInfo
 from .networks.lmdm import CONDITION, FRAMES
+from .windows import WindowOptions
 
 _MODEL = {
     "w2f_type": "hubert",
@@ -166,16 +168,35 @@ def _fade_type(name: str) -> FadeTarget:
     return name
 
 
+def _limits(rows: Any) -> Tensor:
+    limits = _table(rows, MOTION_WIDTH)
+    if len(limits) < 2:
+        raise ValueError("one row; there must be one of the smallest and one of the largest values")
+    return limits
+
+
+def _columns(pair: Any) -> tuple[int, int]:
+    start, stop = (int(column) for column in pair)
+    WindowOptions(fix_kp_cond_dim=(start, stop))  # raises for columns there are not
+    return start, stop
+
+
+def _overall(control: Mapping[str, Any]) -> FrameControl:
+    entry = dict(control)
+    check_control(entry, "it")
+    return entry
+
+
 _DATA: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "ch_info": ("character", _character),
-    "v_min_max_for_clip": ("limits", lambda rows: _table(rows, MOTION_WIDTH)),
+    "v_min_max_for_clip": ("limits", _limits),
     "delta_eye_arr": ("blink_table", lambda rows: _table(rows, 3 * POINTS)),
     "emo": ("emotion", emotion_table),
-    "fix_kp_cond": ("fix_kp_cond", int),
-    "fix_kp_cond_dim": ("fix_kp_cond_dim", lambda pair: (int(pair[0]), int(pair[1]))),
+    "fix_kp_cond": ("fix_kp_cond", lambda count: WindowOptions(fix_kp_cond=int(count)).fix_kp_cond),
+    "fix_kp_cond_dim": ("fix_kp_cond_dim", _columns),
     "fade_type": ("fade_type", _fade_type),
-    "fade_out_keys": ("fade_out_keys", tuple[str, ...]),
-    "overall_ctrl_info": ("overall_ctrl_info", dict[str, Any]),
+    "fade_out_keys": ("fade_out_keys", lambda keys: tuple(fading_parts(keys, "it"))),
+    "overall_ctrl_info": ("overall_ctrl_info", _overall),
 }
 """What each published option sets, and how it is read."""
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..control_info import ANGLES, check_keys, finite_number, frame_entries
-from ..errors import InputError
-from ..options import MOTION_PARTS, ControlInfo, FrameControl
+from ..control_info import (
+    ANGLES,
+    MOTION_PARTS,
+    ControlInfo,
+    FrameControl,
+    check_keys,
+    expression_offset,
+    fading_parts,
+    finite_number,
+    frame_entries,
+)
 from .motion import WIDTHS
 
 KEYS = MOTION_PARTS
@@ -124,26 +132,10 @@ def _write(controls: ControlRows, frame: int, entry: FrameControl, where: str) -
                 entry[f"alpha_{angle}"], f"alpha_{angle} in {where}"
             )
     if "delta_exp" in entry:
-        controls.exp[frame] = _expression(entry["delta_exp"], where)
-
-
-def _expression(value: Any, where: str) -> Tensor:
-    try:
-        offset = torch.as_tensor(value, dtype=torch.float32).reshape(-1)
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise InputError(f"delta_exp in {where} cannot be read as numbers: {error}") from error
-    if len(offset) != WIDTHS["exp"]:
-        raise InputError(f"delta_exp in {where} holds {len(offset)} numbers; it must be 63.")
-    if not bool(torch.isfinite(offset).all()):
-        raise InputError(f"delta_exp in {where} holds values that are no finite numbers.")
-    return offset
+        controls.exp[frame] = expression_offset(entry["delta_exp"], f"delta_exp in {where}")
 
 
 def _key_row(keys: Any, where: str) -> Tensor:
-    """Which parts of motion `keys` names, (6,) bool; None names all. `kp` is known but never fades."""
-    if keys is None:
-        return torch.ones(len(KEYS), dtype=torch.bool)
-    listed = isinstance(keys, Sequence) and not isinstance(keys, str)
-    if not listed or any(key not in (*KEYS, "kp") for key in cast("Sequence[Any]", keys)):
-        raise InputError(f"{where} is {keys!r}; it must be a list of {', '.join(KEYS)}.")
-    return torch.tensor([key in keys for key in KEYS])
+    """Which parts of motion `keys` names, (6,) bool."""
+    fading = fading_parts(keys, where)
+    return torch.tensor([key in fading for key in KEYS])

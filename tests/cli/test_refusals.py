@@ -164,6 +164,7 @@ def test_impossible_values_are_refused(
         (b"null", "a single NoneType"),
         (b'{"-1": {"delta_yaw": 5}}', "a frame before 0"),
         (b'{"3": ', "no JSON"),
+        (b'{"3": {"delta_yaw": "half"}}', "delta_yaw in ctrl_info of frame 3 is 'half'"),
         (b"\xff", "controls.json"),
     ],
 )
@@ -176,10 +177,21 @@ def test_controls_that_are_none_are_refused(
     assert word in refusal(capfd)
 
 
-def test_a_bad_option_is_told_before_a_missing_engine(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--max_size", "8"], "max_size"),
+        (["--overall_ctrl_info", "delta_pich:2"], "'delta_pich'"),
+        (["--delta_eye_open_n", "-5,3"], "delta_eye_open_n"),
+        (["--use_d_keys", "exp:nan"], "factor of exp"),
+    ],
+)
+def test_a_bad_option_is_told_before_a_missing_engine(
+    arguments: list[str], word: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     files = Path("a.png"), Path("b.wav"), Path("c.mp4")
-    assert talk(*files, "--engine", "ditto", "--max_size", "8") == 2
-    assert "max_size" in refusal(capfd)
+    assert talk(*files, "--engine", "ditto", *arguments) == 2
+    assert word in refusal(capfd)
 
 
 @pytest.mark.parametrize(
