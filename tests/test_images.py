@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.icc import ADOBE_RGB, SRGB, grey_profile, ink_profile, rgb_profile
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 
 from ditto_core.errors import InputError, MediaError
 from ditto_core.media.images import BACKDROP, kind_of, read_image
@@ -94,6 +95,54 @@ def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
     exif[0x0112] = orientation
     picture = read_image(save(stored, tmp_path / "a.png", exif=exif))
     np.testing.assert_array_equal(picture.numpy(), upright)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_colours_are_those_of_the_profile(tmp_path: Path, mode: str) -> None:
+    meant = np.array([[200, 60, 40], [90, 170, 80], [60, 80, 180], [230, 190, 170]], np.uint8)
+    linear = np.where(meant / 255 > 0.04045, ((meant / 255 + 0.055) / 1.055) ** 2.4, meant / 255 / 12.92)
+    stored = (linear @ SRGB.T @ np.linalg.inv(ADOBE_RGB).T) ** (1 / 2.2) * 255
+    pixels = np.repeat(np.repeat(stored.round().astype(np.uint8)[None], 20, axis=0), 5, axis=1)
+    image = Image.fromarray(pixels)
+    image = image.quantize(8) if mode == "P" else image.convert(mode)
+    path = save(image, tmp_path / "a.png", icc_profile=rgb_profile(ADOBE_RGB, 2.2))
+    assert np.abs(read_image(path)[0, ::5].int().numpy() - meant).max() <= 3
+
+
+def test_a_profile_leaves_transparency(tmp_path: Path) -> None:
+    image = Image.new("RGBA", (20, 20), (200, 100, 90, 0))
+    image.paste((200, 100, 90, 255), (10, 0, 20, 20))
+    picture = read_image(save(image, tmp_path / "a.png", icc_profile=rgb_profile(ADOBE_RGB, 2.2)))
+    assert picture[0, 0].tolist() == [BACKDROP] * 3
+    assert picture[0, 19, 0] > 215
+
+
+@pytest.mark.parametrize("mode", ["L", "LA"])
+def test_greys_are_as_light_as_their_profile_says(tmp_path: Path, mode: str) -> None:
+    image = Image.new("L", (20, 20), 128).convert(mode)
+    picture = read_image(save(image, tmp_path / "a.png", icc_profile=grey_profile(1.0)))
+    assert (picture.int() - 188).abs().max() <= 1
+
+
+def test_inks_are_those_of_the_profile(tmp_path: Path) -> None:
+    image = Image.new("CMYK", (20, 20), (255, 0, 0, 0))
+    picture = read_image(save(image, tmp_path / "a.tif", icc_profile=ink_profile()))[0, 0].tolist()
+    assert max(picture) - min(picture) <= 2
+    assert 180 < picture[0] < 220
+
+
+@pytest.mark.parametrize("profile", [grey_profile(1.0), ink_profile(), b"damaged"])
+def test_bytes_are_kept_with_a_profile_that_cannot_be_theirs(tmp_path: Path, profile: bytes) -> None:
+    pixels = colours()
+    path = save(Image.fromarray(pixels), tmp_path / "a.png", icc_profile=profile)
+    np.testing.assert_array_equal(read_image(path).numpy(), pixels)
+
+
+def test_bytes_are_kept_in_srgb(tmp_path: Path) -> None:
+    pixels = colours()
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture = read_image(save(Image.fromarray(pixels), tmp_path / "a.png", icc_profile=profile))
+    np.testing.assert_array_equal(picture.numpy(), pixels)
 
 
 def test_first_frame_of_an_animation(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from ..errors import InputError, MediaError
+from .colour_profiles import in_srgb
 
 BACKDROP = 128
 """Grey level behind transparent pixels: neither light nor dark hair loses its outline on it."""
@@ -51,7 +52,7 @@ def kind_of(path: str | PathLike[str]) -> Literal["picture", "animation", "no pi
 
 
 def read_image(path: str | PathLike[str]) -> Tensor:
-    """Read a picture as RGB uint8 (H, W, 3), turned upright as its EXIF orientation says.
+    """Read a picture as RGB uint8 (H, W, 3) in sRGB, turned upright as its EXIF orientation says.
 
     Transparent parts show a neutral grey (`BACKDROP`). 16-bit and float greys are scaled to 8 bits; of an
     animation the first frame is taken. Raises `MediaError` when the file is missing, damaged or no picture,
@@ -118,13 +119,15 @@ def open_picture(path: str | PathLike[str]) -> Image.Image:
 
 
 def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
-    """The pixels (H, W, 3) of an open picture, turned upright."""
+    """The pixels (H, W, 3) of an open picture in sRGB, turned upright."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         return np.repeat(_grey_to_8_bit(np.asarray(image))[..., None], 3, axis=2)
+    shown = in_srgb(image)
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        return over_backdrop(np.asarray(image.convert("RGBA")))
-    return np.array(image.convert("RGB"))
+        shown.putalpha(image.convert("RGBA").getchannel("A"))
+        return over_backdrop(np.asarray(shown))
+    return np.array(shown)
 
 
 def _grey_to_8_bit(values: NDArray[Any]) -> NDArray[np.uint8]:
