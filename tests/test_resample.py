@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -32,7 +33,10 @@ def test_length_is_rounded_up(length: int, rate_from: int, rate_to: int, channel
     assert out.dtype == torch.float32
 
 
-@pytest.mark.parametrize(("rate_from", "rate_to"), [(44100, 16000), (48000, 16000), (8000, 16000)])
+@pytest.mark.parametrize(
+    ("rate_from", "rate_to"),
+    [(44100, 16000), (48000, 16000), (8000, 16000), (47999, 16000), (16001, 48000), (191_999, 8000)],
+)
 def test_pass_band_is_flat_and_in_phase(rate_from: int, rate_to: int) -> None:
     for hertz in (100, 1000, 0.9 * min(rate_from, rate_to) / 2):
         out = resample(torch.from_numpy(tone(1, rate_from, hertz))[None], rate_from, rate_to)[0]
@@ -41,11 +45,30 @@ def test_pass_band_is_flat_and_in_phase(rate_from: int, rate_to: int) -> None:
         assert decibels((out - wanted)[inner], wanted[inner]) < -90
 
 
-def test_aliases_are_rejected() -> None:
+@pytest.mark.parametrize("rate", [44100, 47999])
+def test_aliases_are_rejected(rate: int) -> None:
     for hertz in (8050, 10_000, 20_000):
-        loud = torch.from_numpy(tone(1, 44100, hertz))[None]
-        out = resample(loud, 44100, 16000)[0, 4000:-4000]
+        loud = torch.from_numpy(tone(1, rate, hertz))[None]
+        out = resample(loud, rate, 16000)[0, 4000:-4000]
         assert decibels(out, torch.from_numpy(tone(1, 16000))[4000:-4000]) < -90
+
+
+@pytest.mark.parametrize("rate", [47_999, 96_001, 191_999])
+def test_rates_without_a_common_factor_need_no_more_memory(rate: int) -> None:
+    samples = torch.randn(1, rate)
+    tracemalloc.start()
+    assert resample(samples, rate, 16000).shape == (1, 16000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50_000_000
+
+
+def test_interpolated_phases_are_those_of_the_filter(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = torch.randn(2, 5000, generator=torch.Generator().manual_seed(0))
+    wanted = resample(samples, 44100, 16000)
+    monkeypatch.setattr("ditto_core.audio.resample._MOST_PHASES", 1)
+    monkeypatch.setattr("ditto_core.audio.resample._BLOCK", 1000)
+    assert decibels(resample(samples, 44100, 16000) - wanted, wanted) < -100
 
 
 def test_same_rate_is_untouched_and_bad_rates_are_refused() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import gcd
+from math import ceil, gcd
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy import signal
 from torch import Tensor
@@ -18,6 +19,15 @@ from ..errors import InputError
 
 _ZERO_CROSSINGS = 64
 _STOP_BAND_DB = 100.0
+_BETA = signal.kaiser_beta(_STOP_BAND_DB)
+_PASS = 1 - (_STOP_BAND_DB - 7.95) / (2.285 * np.pi * 2 * _ZERO_CROSSINGS) / 2
+"""Of the lower Nyquist frequency: the middle of the filter's transition; its stop band begins at its end."""
+_MOST_PHASES = 4096
+"""Of the whole filter; rates without a common factor, such as 47999 and 16000 Hz, would need far more."""
+_PHASES = 512
+"""From one zero crossing to the next; a line between two phases is 116 dB near the filter."""
+_PIECE = 2**20
+"""Weights at a time."""
 _SILENT = 10 ** (-40 / 20)
 _CANCELLED = 10 ** (-10 / 20)
 _BLOCK = 1_000_000
@@ -30,7 +40,8 @@ def resample(
     """Resample float32 (C, T) to (C, ceil(T * rate_to / rate_from)).
 
     Linear-phase polyphase filter with a Kaiser window: flat up to 90 % of the lower Nyquist frequency,
-    images and aliases attenuated by 100 dB from there on. Without delay: sample 0 stays at time 0.
+    images and aliases attenuated by 100 dB from there on. Without delay: sample 0 stays at time 0. Where the
+    filter would have very many phases, those between some of them are interpolated, as exactly.
     check: called for every `_BLOCK` samples, raises to stop.
     """
     if rate_from <= 0 or rate_to <= 0:
@@ -38,11 +49,12 @@ def resample(
     if rate_from == rate_to:
         return samples
     up, down = (rate // gcd(rate_from, rate_to) for rate in (rate_to, rate_from))
+    part = _block if max(up, down) <= _MOST_PHASES else _block_between_phases
     size = _whole_periods(_BLOCK, down)
     blocks: list[NDArray[np.float32]] = []
     for start in range(0, max(samples.shape[1], 1), size):
         check()
-        blocks.append(_block(samples.numpy(), start, size, up, down))
+        blocks.append(part(samples.numpy(), start, size, up, down))
     return torch.from_numpy(np.concatenate(blocks, axis=1))
 
 
@@ -89,7 +101,37 @@ def _low_pass(up: int, down: int) -> NDArray[np.float32]:
     Its stop band begins at the lower of the two Nyquist frequencies. float32, so that float32 stays float32.
     """
     length = 2 * _ZERO_CROSSINGS * max(up, down) + 1
-    half_transition = (_STOP_BAND_DB - 7.95) / (2.285 * np.pi * length) / 2
-    beta = signal.kaiser_beta(_STOP_BAND_DB)
-    window: Any = ("kaiser", beta)
-    return np.asarray(signal.firwin(length, 1 / max(up, down) - half_transition, window=window), np.float32)
+    window: Any = ("kaiser", _BETA)
+    return np.asarray(signal.firwin(length, _PASS / max(up, down), window=window), np.float32)
+
+
+def _block_between_phases(
+    samples: NDArray[np.float32], start: int, size: int, up: int, down: int
+) -> NDArray[np.float32]:
+    """As `_block`, with some phases of the filter and a line between neighbouring ones."""
+    weights = _phases(max(1.0, down / up))
+    phases, reach = len(weights) - 1, weights.shape[1] // 2
+    padded = np.pad(samples[:, max(0, start - reach) : start + size + reach], ((0, 0), (reach, reach)))
+    count = min(size, samples.shape[1] - start)
+    places = np.arange(-(-count * up // down), dtype=np.int64) * down  # in 1 / up samples
+    windows = sliding_window_view(padded, 2 * reach, axis=1)[:, min(start, reach) + 1 :]
+    pieces: list[NDArray[np.float32]] = []
+    for place in np.array_split(places, len(places) * reach // _PIECE + 1):
+        phase, rest = np.divmod(place % up * phases, up)
+        share = (rest / up).astype(np.float32)[:, None]
+        between = weights[phase] * (1 - share) + weights[phase + 1] * share
+        pieces.append(np.einsum("cnk,nk->cn", windows[:, place // up], between))
+    return np.concatenate(pieces, axis=1)
+
+
+@lru_cache(maxsize=8)
+def _phases(scale: float) -> NDArray[np.float32]:
+    """The filter of `_low_pass` as (P + 1, 2 R), for an input rate `scale` times the lower rate.
+
+    Row p has the weights of samples -R + 1 .. R for the place p / P of the way from sample 0 to 1.
+    """
+    reach, phases = ceil(_ZERO_CROSSINGS * scale), ceil(_PHASES / scale)
+    crossings = (np.arange(phases + 1)[:, None] / phases + reach - 1 - np.arange(2 * reach)) / scale
+    height = 1 - (crossings / _ZERO_CROSSINGS) ** 2
+    window = np.where(height < 0, 0, np.i0(_BETA * np.sqrt(np.maximum(height, 0))) / np.i0(_BETA))
+    return (_PASS / scale * np.sinc(_PASS * crossings) * window).astype(np.float32)
