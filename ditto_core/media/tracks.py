@@ -70,7 +70,7 @@ class PictureTrack:
             self.output.mux(self.stream.encode(frame))
 
     def finish(self) -> None:
-        packets: Any = self.stream.encode(None)
+        packets: list[Any] = [*self.stream.encode(None)]
         if self.count < _DELAY_KNOWN:
             for packet in packets:  # so few are decoded in the order they are shown
                 packet.dts = packet.pts
