@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,8 +19,6 @@ from .runners import InFile, in_batches_of
 from .tensorrt_build import HOW_TO_BUILD, refresh_engine
 from .tensorrt_files import import_tensorrt
 
-_log = logging.getLogger(__name__)
-
 _DTYPES = {
     "FLOAT": torch.float32,
     "HALF": torch.float16,
@@ -33,13 +30,6 @@ _DTYPES = {
     "BOOL": torch.bool,
 }
 """TensorRT's types by the names of its `DataType`."""
-
-
-class _Log(Host):
-    """Hears what a user should know when nobody else does."""
-
-    def notice(self, message: str) -> None:
-        _log.warning("%s", message)
 
 
 @dataclass(frozen=True)
@@ -113,7 +103,7 @@ class TensorRTRunner(InFile):
     def _load(self) -> _Loaded:
         with self._lock:
             if self._loaded is None:
-                refresh_engine(self.path, self._source, self.device, _Log())
+                refresh_engine(self.path, self._source, self.device, Host())
                 with _on(self.device):
                     self._loaded = _open(self.path)
             return self._loaded
