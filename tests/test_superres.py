@@ -143,6 +143,12 @@ def test_nothing_to_do_gives_the_same_frames() -> None:
         assert enhance(frames, unopened, options, Host())[0] is frames
 
 
+def test_the_networks_that_find_faces_are_in_the_hosts_care() -> None:
+    host = Told()
+    run(clip(portrait(64)), keep, host, when="always")
+    assert host.managed == ["face_det", "face_mesh478"]
+
+
 def test_a_restorer_that_changes_nothing_leaves_every_byte() -> None:
     for side in (200, 512, 1400):
         picture = portrait(side)

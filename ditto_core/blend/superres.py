@@ -130,6 +130,8 @@ class EnhancedFrames(LazySequence):
         self.skipped: dict[str, set[int]] = {}
         self._restorers = restorers
         self._finder = FaceFinder.default()
+        for network in self._finder.networks:
+            host.manage(network)
         self._scales = scales(frames.rendered) if frames.rendered else [1.0] * len(source)
         self._bridged = BRIDGED if frames.rendered else 0
         self._seen: dict[int, _Seen] = {}
@@ -215,7 +217,7 @@ class EnhancedFrames(LazySequence):
 
     def _faces(self, number: int, picture: Picture) -> list[Face]:
         if self.rendered is None:
-            return self._finder.find_all(picture, thorough=False)
+            return self._finder.find_all(picture, thorough=False, check=self.host.check_interrupted)
         region = _region(self.rendered, number)
         for size in SURROUNDINGS:
             wide = Region(region.x, region.y, size * region.side, region.angle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -93,8 +94,9 @@ class FaceFinder:
         return self.detector.runner, self.mesh.runner
 
     @classmethod
+    @cache
     def default(cls) -> FaceFinder:
-        """With the bundled networks on the CPU."""
+        """With the bundled networks on the CPU; always the same one, since its networks take memory."""
         return cls(
             Detector(OnnxRunner(bundled("face_det.onnx"))), FaceMesh(OnnxRunner(bundled("face_mesh478.onnx")))
         )
