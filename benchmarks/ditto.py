@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.ditto_ways import Ours, Published
-from ditto_core.blend.composite import composite
+from ditto_core.blend.composite import lay_on
 from ditto_core.blend.masks import feathered_mask
 from ditto_core.ditto.controls import ControlRows
 from ditto_core.ditto.motion import from_vectors, to_vectors
@@ -137,8 +137,10 @@ def clip(way: Published, given: Inputs) -> Tensor:
         rows = slice(start, start + way.batch)
         pictures = way.decode(way.warp(volumes(rows), source[rows], driving[rows]))
         faces = pictures.permute(0, 2, 3, 1).mul(255).cpu().contiguous().numpy()
-        frames = zip(given.pictures[rows], faces, strict=True)
-        finished += [composite(frame, face, mask, TO_ORIGINAL) for frame, face in frames]
+        frames = [frame.copy() for frame in given.pictures[rows]]
+        for frame, face in zip(frames, faces, strict=True):
+            lay_on(frame, face, mask, TO_ORIGINAL)
+        finished += frames
     return torch.from_numpy(np.stack(finished)) / 255
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..ditto_core.blend.put_back import crop_weight, frame_weights
+from ..ditto_core.blend.put_back import frame_weights, mask_weight
 from ..ditto_core.data import FaceCrops
 from ..ditto_core.exchange import repeated
 from ..ditto_core.media.collect import collect_masks, part_of
@@ -60,5 +60,5 @@ class DittoBlendMask(io.ComfyNode):
         if chosen("on", on, ON_FRAME):
             masks = frame_weights(crops, options)
         else:
-            masks = repeated(crop_weight(crops, options), len(crops.images))
+            masks = repeated(mask_weight(crops.mask, options), len(crops.images))
         return io.NodeOutput(collect_masks(part_of(masks, start, count), host, host.free_memory()))

@@ -11,7 +11,7 @@ from helpers.golden import Golden, assert_picture, assert_within
 from helpers.seeded_weights import fill_, seeded_input
 from torch import Tensor, nn
 
-from ditto_core.blend.composite import composite
+from ditto_core.blend.composite import lay_on
 from ditto_core.blend.masks import feathered_mask
 from ditto_core.ditto.condition import Character, Conditioner, eye_attributes
 from ditto_core.ditto.controls import ControlRows
@@ -77,5 +77,6 @@ def test_the_whole_offline_path():
         assert_within(x_d[i : i + 1], RECORDED[f"out.f{i}.x_d"], 5e-4)
         render = decode(warp(volume, x_s[i : i + 1], x_d[i : i + 1]))[0].permute(1, 2, 0) * 255
         assert_within(render[::8, ::8], RECORDED[f"out.f{i}.render"], 0.25)
-        finished = composite(frame, np.ascontiguousarray(render), mask, RECORDED["in.M_c2o"].numpy())
+        finished = frame.copy()
+        lay_on(finished, np.ascontiguousarray(render), mask, RECORDED["in.M_c2o"].numpy())
         assert_picture(torch.from_numpy(finished), RECORDED.warped(f"f{i}.composite"), levels=2)

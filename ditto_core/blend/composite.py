@@ -12,23 +12,16 @@ from ..face.region import Picture
 Weights = NDArray[np.float32]
 
 
-def composite(frame: Picture, face: Picture | Weights, weight: Weights, to_original: Weights) -> Picture:
-    """A face crop put on its frame, a new picture.
+def lay_on(picture: Picture, face: Picture | Weights, weight: Weights, to_original: Weights) -> None:
+    """Put a face crop on its frame, in place.
 
-    frame: RGB uint8 (H, W, 3). face: RGB (h, w, 3) in 0..255, uint8 or float32. weight: (h, w) in 0..1.
-    to_original: (3, 3) from pixels of the crop to the frame's. Gives weight·face + (1 - weight)·frame; where
-    the weight is 0 the frame's own bytes stay.
+    picture: RGB uint8 (H, W, 3). face: RGB (h, w, 3) in 0..255, uint8 or float32. weight: (h, w) in 0..1.
+    to_original: (3, 3) from pixels of the crop to the picture's. Gives weight·face + (1 - weight)·picture;
+    where the weight is 0 the picture's own bytes stay.
 
     A uint8 crop that is only moved by whole pixels is not resampled. Any other is warped bilinearly and the
     result cut off to whole levels as published, not rounded.
     """
-    result: Picture = np.array(frame)
-    lay_on(result, face, weight, to_original)
-    return result
-
-
-def lay_on(picture: Picture, face: Picture | Weights, weight: Weights, to_original: Weights) -> None:
-    """Does to `picture` in place what `composite` does to a copy of the frame."""
     offset = _whole_pixel_offset(to_original)
     if offset is not None and face.dtype == np.uint8:
         _blend_at(picture, face, weight, offset)

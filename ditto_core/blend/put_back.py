@@ -14,14 +14,14 @@ from .masks import blend_mask, feathered_border
 
 
 def put_back(crops: FaceCrops, options: BlendOptions | None = None) -> Frames:
-    """Composite each face crop onto its source frame, as `composite.composite` does.
+    """Lay each face crop on its source frame, as `composite.lay_on` does.
 
     Lazy: a batch is computed when it is read.
     """
     options = options or BlendOptions()
     keypoints = crops.keypoints
     originals = GatheredSequence(keypoints.avatar.frames, keypoints.source_index)
-    weight = crop_weight(crops, options)
+    weight = mask_weight(crops.mask, options)
 
     def compute(start: int, stop: int) -> Tensor:
         faces = crops.images[start:stop].numpy()
@@ -46,13 +46,11 @@ def rendered_region(
     return RenderedRegion(torch.from_numpy(weight), crop_to_original[source_index], shown)
 
 
-def crop_weight(crops: FaceCrops, options: BlendOptions) -> Weights:
-    """The weight of the rendered face in its crop: amount · mask · mode(feathered border), (h, w) in 0..1."""
-    return mask_weight(crops.mask, options)
-
-
 def mask_weight(mask: Tensor, options: BlendOptions) -> Weights:
-    """The same for crops with this mask (h, w)."""
+    """The weight (h, w) in 0..1 of rendered faces whose crops have this mask (h, w).
+
+    It is amount · mask · mode(feathered border).
+    """
     border = feathered_border(mask.shape, options.feather)
     shown = blend_mask(border, options.mode, options.alpha, options.custom_formula)
     return np.asarray(mask.numpy() * shown * options.amount, np.float32)
@@ -60,7 +58,7 @@ def mask_weight(mask: Tensor, options: BlendOptions) -> Weights:
 
 def frame_weights(crops: FaceCrops, options: BlendOptions) -> LazySequence:
     """The weight of the rendered face on the frames it is put back on, lazy (N, H, W) in 0..1."""
-    weight = crop_weight(crops, options)
+    weight = mask_weight(crops.mask, options)
     height, width = crops.keypoints.avatar.frames.shape[:2]
     whole = slice(0, height), slice(0, width)
     nothing = np.zeros((height, width), np.float32)
