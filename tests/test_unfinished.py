@@ -24,9 +24,10 @@ def test_folders_made_for_a_file_that_failed_go(tmp_path: Path, name: str) -> No
 
 
 def test_folders_that_somebody_else_uses_stay(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), unfinished(tmp_path / "new" / "deep" / "a.mp4"):
-        (tmp_path / "new" / "b.txt").touch()
-        raise KeyboardInterrupt
+    writing = unfinished(tmp_path / "new" / "deep" / "a.mp4")
+    writing.__enter__()
+    (tmp_path / "new" / "b.txt").touch()
+    writing.__exit__(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["b.txt"]
 
 

@@ -65,8 +65,8 @@ class Seen:
             )
         if self.absent:
             told.append(
-                f"Something else is seen instead of the face in {len(self.absent)} of {len(self.found)} frames "
-                f"(first: {self.absent[0]}), which stay as they are."
+                f"Something else is seen instead of the face in {len(self.absent)} of {len(self.found)} "
+                f"frames (first: {self.absent[0]}), which stay as they are."
             )
         if self.jumps:
             told.append(
