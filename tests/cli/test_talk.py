@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,13 +31,13 @@ def test_a_portrait_and_speech_become_a_video(
 
 
 @pytest.mark.parametrize("codec", ["h264", "av1"])
-def test_quiet_says_nothing_but_the_result(
-    codec: str, portrait: Path, speech: Path, folder: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert talk(portrait, speech, folder / "out.mp4", "-q", "--codec", codec) == 0
-    told = capfd.readouterr()
-    assert told.err == ""
-    assert len(told.out.splitlines()) == 1
+def test_quiet_says_nothing_but_the_result(codec: str, portrait: Path, speech: Path, folder: Path) -> None:
+    # A process of its own: the AV1 encoder asks once in its life how much it may say.
+    command = (sys.executable, "-m", "ditto_core", "talk", "-q", "--codec", codec)
+    files = ("--source", portrait, "--audio", speech, "--output", folder / "out.mp4")
+    told = subprocess.run([*command, *files], capture_output=True, text=True)
+    assert (told.returncode, told.stderr) == (0, "")
+    assert len(told.stdout.splitlines()) == 1
 
 
 def test_an_existing_result_is_replaced(portrait: Path, speech: Path, folder: Path) -> None:
