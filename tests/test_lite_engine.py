@@ -22,7 +22,7 @@ from ditto_core.lite import visemes
 from ditto_core.lite.coefficients import CHANNELS, COLUMN
 from ditto_core.lite.engine import LiteEngine
 from ditto_core.lite.geometry import LOWER_LID, UPPER_LID, canonical_face, place
-from ditto_core.lite.posing import driving_points, source_points
+from ditto_core.lite.posing import driving_points, poses, source_points
 from ditto_core.lite.register import build_avatar
 from ditto_core.media.images import read_image
 from ditto_core.media.source import as_source
@@ -324,6 +324,18 @@ def test_other_engines_outputs_are_refused(avatar):
     points = keypoints(avatar, motion_rows({}))
     with pytest.raises(EngineError, match="Other"):
         ENGINE.warp(replace(points, engine=Other()))
+
+
+def test_a_batch_is_posed_once_for_warping_and_decoding(avatar, monkeypatch):
+    posed = []
+
+    def counted(keypoints, person, start, stop):
+        posed.append((start, stop))
+        return poses(keypoints, person, start, stop)
+
+    monkeypatch.setattr("ditto_core.lite.render.poses", counted)
+    render(avatar, {}, {"open": 1.0})
+    assert posed == [(0, 2)]
 
 
 def test_listening_tells_how_far_it_is_and_stops_within_a_block(monkeypatch):

@@ -54,6 +54,6 @@ def rotation(angle: float) -> Points:
     return np.array([[c, -s], [s, c]], np.float32)
 
 
-def apply_affine(affine: Points, points: Points) -> Points:
+def apply_affine(affine: NDArray[np.floating], points: NDArray[np.floating]) -> Points:
     """(2, 3) applied to (n, 2)."""
     return np.asarray(points @ affine[:, :2].T + affine[:, 2], dtype=np.float32)

@@ -91,7 +91,7 @@ def _paint_mouth(fine: Picture, box: Window, pose: Pose, look: MouthLook) -> Non
     plane[:, 2] = box.to_grid(pose.mouth_plane[:, 2])
     upper = box.to_grid(pose.target[UPPER_LIP[3], :2])
     lower = box.to_grid(pose.target[LOWER_LIP[3], :2])
-    paint_mouth(fine, look, upper, lower, plane, pose.open_cm, pose.jaw_cm, pose.tongue_cm)
+    paint_mouth(fine, look, upper, lower, plane, pose.open_cm, pose.tongue_cm)
 
 
 def _blend_in(face: Picture, full: Window, fine: Picture, box: Window, margin: float) -> None:

@@ -32,7 +32,7 @@ from .coefficients import CHANNELS, COLUMN
 from .lip_watch import LipWatch
 from .posing import driving_points, source_points
 from .register import build_avatar
-from .render import Renderer
+from .render import LiteVolumes, Renderer
 from .visemes import ROWS_PER_SECOND, SAMPLE_RATE, VisemeEncoder
 
 
@@ -120,16 +120,16 @@ class LiteEngine(Engine):
             index,
         )
 
-    def warp(self, keypoints: Keypoints) -> FeatureVolumes:
+    def warp(self, keypoints: Keypoints) -> LiteVolumes:
         self.check_own(keypoints)
         renderer = Renderer(keypoints)
         shape = (*renderer.avatar.map_shape, 2)
         maps = ComputedSequence(renderer.displacements, len(keypoints.driving), shape, torch.float32)
-        return FeatureVolumes(self, keypoints, maps)
+        return LiteVolumes(self, keypoints, maps, renderer)
 
     def decode(self, volumes: FeatureVolumes) -> FaceCrops:
         self.check_own(volumes, volumes.keypoints)
-        renderer = Renderer(volumes.keypoints)
+        renderer = cast(LiteVolumes, volumes).renderer
         avatar = renderer.avatar
 
         def compute(start: int, stop: int) -> Tensor:

@@ -12,9 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..face.region import Picture
+from ..face.region import Picture, apply_affine
+from .basis import JAW_SHARE
 from .curves import smoothstep
-from .mouth_flats import BOTTOM, LEFT, RASTER, RIGHT, TOP, Array, plane_x, plane_y
+from .mouth_flats import BOTTOM, LEFT, RASTER, RIGHT, TOP, Array, height, plane_x, plane_y
 from .mouth_look import MouthLook
 
 Points = NDArray[np.floating]
@@ -31,7 +32,6 @@ def paint_mouth(
     lower: Points,
     cm_to_px: Points,
     open_cm: float,
-    jaw_cm: float,
     tongue_cm: float,
 ) -> None:
     """Paint the mouth's interior between the inner lip lines into `image`, in place.
@@ -39,8 +39,7 @@ def paint_mouth(
     image: (h,w,3) uint8 RGB, the face with its lips already moved; any part of the mouth may lie outside.
     upper, lower: (11,2) px, inner lip rows from the image-left corner to the right one.
     cm_to_px: (2,3) from the mouth's plane to px; the plane is in cm, x right, y up, origin at the centre of
-    the closed seam. open_cm: gap the motion asks for; jaw_cm: how far the jaw has dropped; tongue_cm: lift of
-    the tongue.
+    the closed seam. open_cm: gap the motion asks for; tongue_cm: lift of the tongue.
     Where the lips are closer than 0.04 cm, nothing is painted.
     """
     matrix = np.asarray(cm_to_px, np.float64)
@@ -51,13 +50,13 @@ def paint_mouth(
     if opening is None:
         return
     blur = max(0.6, EDGE_BLUR * scale)
-    box = _box(_to_px(opening.outline, matrix), 3 * blur, image.shape)
+    box = _box(apply_affine(matrix, opening.outline), 3 * blur, image.shape)
     if box is None:
         return
     left, top, right, bottom = box
     local = matrix - [[0, 0, left], [0, 0, top]]
-    coverage = _coverage(_to_px(opening.outline, local), (bottom - top, right - left), blur)
-    colours = _interior(look, opening, jaw_cm, tongue_cm, open_cm)
+    coverage = _coverage(apply_affine(local, opening.outline), (bottom - top, right - left), blur)
+    colours = _interior(look, opening, open_cm, tongue_cm)
     inside = _into_picture(colours, opening, local, scale, coverage.shape)
     part = image[top:bottom, left:right]
     np.copyto(part, cv2.blendLinear(inside, np.ascontiguousarray(part), coverage, 1 - coverage))
@@ -82,8 +81,8 @@ class _Opening:
     def between(upper: Array, lower: Array) -> _Opening | None:
         """The opening between two lip rows (11,2) in cm; None when they touch."""
         high, low = _smooth_curve(upper), _smooth_curve(lower)
-        low[:, 1] = np.minimum(low[:, 1], _height(high, low[:, 0]))
-        if not (_height(high, low[:, 0]) - low[:, 1]).max() >= SMALLEST_GAP:
+        low[:, 1] = np.minimum(low[:, 1], height(high, low[:, 0]))
+        if not (height(high, low[:, 0]) - low[:, 1]).max() >= SMALLEST_GAP:
             return None
         outline = np.concatenate([high, low[::-1]])
         columns = _cells(
@@ -93,12 +92,8 @@ class _Opening:
         if columns is None or rows is None:
             return None
         x, y = plane_x()[columns], plane_y()[rows, None]
-        top, bottom = _height(high, x), _height(low, x)
+        top, bottom = height(high, x), height(low, x)
         return _Opening(outline, rows, columns, np.maximum(top - bottom, 0), top - y, y - bottom)
-
-
-def _to_px(points: Array, matrix: Array) -> Array:
-    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], np.float64)
 
 
 def _to_cm(points: Points, matrix: Array) -> Array:
@@ -117,11 +112,6 @@ def _smooth_curve(points: Array) -> Array:
     corners = np.stack([before, points[:-1], points[1:], after])
     curve = np.einsum("ktx,kpy->pty", weights, corners).reshape(-1, 2)
     return np.concatenate([curve, points[-1:]])
-
-
-def _height(curve: Array, x: NDArray[np.floating]) -> Array:
-    """y of a line that runs from left to right, at x."""
-    return np.interp(x, np.maximum.accumulate(curve[:, 0]), curve[:, 1]).astype(np.float32)
 
 
 def _cells(low: float, high: float, count: int) -> slice | None:
@@ -149,9 +139,10 @@ def _coverage(outline: Array, shape: tuple[int, int], blur: float) -> Array:
     return np.asarray(cv2.GaussianBlur(covered, (0, 0), blur), np.float32) / 255
 
 
-def _interior(look: MouthLook, opening: _Opening, jaw_cm: float, tongue_cm: float, open_cm: float) -> Picture:
+def _interior(look: MouthLook, opening: _Opening, open_cm: float, tongue_cm: float) -> Picture:
     """The shaded interior over the opening's cells, (rows, columns, 3) 0..255."""
     colours = np.array(look.cavity[:, opening.rows, opening.columns], np.float32)
+    jaw_cm = JAW_SHARE * open_cm
     for flat, drop in (
         (look.tongue, 0.38 * jaw_cm - tongue_cm),
         (look.lower_teeth, 0.93 * jaw_cm),

@@ -40,6 +40,11 @@ def plane_y() -> Array:
     return (TOP - (np.arange(round((TOP - BOTTOM) * RASTER)) + 0.5) / RASTER).astype(np.float32)
 
 
+def height(line: Array, x: Array) -> Array:
+    """y (n,) of a line (k,2) that runs from left to right, at x (n,)."""
+    return np.interp(x, np.maximum.accumulate(line[:, 0]), line[:, 1]).astype(np.float32)
+
+
 def upper_teeth(end: float, evenness: float) -> tuple[Array, Array]:
     """Incisors, canine and premolars that end at y = `end`, on an arch that turns them away from the light.
 

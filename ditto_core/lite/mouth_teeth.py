@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from .geometry import LOWER_LIP, UPPER_LIP
-from .mouth_flats import RASTER, UPPER_EDGE, Array, plane_x, plane_y
+from .mouth_flats import RASTER, UPPER_EDGE, Array, height, plane_x, plane_y
 from .mouth_photo import FacePhoto, luminance, tinted
 
 SHOWING_GAP = 0.3  # cm between the lips from which on the photo's teeth are looked for
@@ -73,7 +73,7 @@ def _copy(photo: FacePhoto) -> tuple[float, Array] | None:
     """Where the photo's upper teeth end in speech, and their colours; None when too little of them shows."""
     y = plane_y()[:, None]
     seen = photo.in_plane()
-    upper, lower = (_height(photo, row) for row in (UPPER_LIP[3], LOWER_LIP[3]))
+    upper, lower = (_covering(photo, row) for row in (UPPER_LIP[3], LOWER_LIP[3]))
     between = (y < upper - 0.04) & (y > lower + 0.04)
     edge = _cutting_edge(seen, between)
     clean = _like_teeth(seen, photo, 0.45) * (between & (y > edge + 0.03))
@@ -92,11 +92,11 @@ def _copy(photo: FacePhoto) -> tuple[float, Array] | None:
     return end, np.concatenate([colours, np.ones_like(colours[..., :1])], axis=-1) * fade[:, None]
 
 
-def _height(photo: FacePhoto, row: Array) -> Array:
+def _covering(photo: FacePhoto, row: Array) -> Array:
     """y in cm (W,) of a lip line as it covers the plane of the teeth."""
     to_cm = np.linalg.inv(np.asarray(photo.plane[:, :2], np.float64))
     line = np.asarray((photo.points[row, :2] - photo.plane[:, 2]) @ to_cm.T, np.float32)
-    return np.interp(plane_x(), np.maximum.accumulate(line[:, 0]), line[:, 1]).astype(np.float32)
+    return height(line, plane_x())
 
 
 def _cutting_edge(seen: Array, free: Array) -> float:

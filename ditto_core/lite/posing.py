@@ -11,7 +11,6 @@ from torch import Tensor
 from ..data import Keypoints
 from ..sequences import ComputedSequence, LazySequence
 from .avatar import LiteAvatar, openness
-from .basis import JAW_SHARE
 from .coefficients import COLUMN
 from .geometry import BELOW_LID, LID_CREASE, LOWER_LID, UPPER_LID, VERTICES, Floats
 from .mouth_flats import BEHIND_LIPS
@@ -60,7 +59,6 @@ class Pose:
     mouth_plane: Floats
     source_open: float
     open_cm: float
-    jaw_cm: float
     tongue_cm: float
     closing: tuple[float, float]
 
@@ -87,7 +85,6 @@ def poses(keypoints: Keypoints, avatar: LiteAvatar, start: int, stop: int) -> li
             np.stack([plane[1] - plane[0], plane[2] - plane[0], plane[0]], axis=-1),
             float(source_open[row]),
             float(opening[row]),
-            float(JAW_SHARE * opening[row]),
             float(motion[row, COLUMN["tongue"]]),
             (float(closing[row, 0]), float(closing[row, 1])),
         )

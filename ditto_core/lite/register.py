@@ -62,7 +62,7 @@ def build_avatar(
     basis = replace(FaceBasis.from_shape(shapes[best]), half_width=usual_width)
     height, width = source.frames.shape[:2]
     outer = placement.to_px(rings(shapes))[:, LAST_RING - VERTICES, :2]
-    corners, region = rendered_region(outer, height, width)
+    corners, region = region_in_frames(outer, height, width)
     scale = min(MAP_LARGEST_SCALE, MAP_FACE_WIDTH / face_width(mesh).max())
     return LiteAvatar(
         engine=engine,
@@ -115,7 +115,7 @@ def face_width(mesh: Floats) -> Floats:
     return np.linalg.norm(mesh[:, 234] - mesh[:, 454], axis=-1)
 
 
-def rendered_region(outer: Floats, height: int, width: int) -> tuple[Tensor, tuple[int, int]]:
+def region_in_frames(outer: Floats, height: int, width: int) -> tuple[Tensor, tuple[int, int]]:
     """Where to render, from the outermost ring (S, 36, 2) in pixels: the region's corner in each frame
     (S, 2) int64 and its height and width, the same in all.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
 from itertools import repeat
 from typing import cast
 
@@ -12,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..data import Keypoints
+from ..data import FeatureVolumes, Keypoints
 from ..face.region import Picture
 from ..sequences import GatheredSequence
 from .avatar import LiteAvatar
@@ -29,6 +30,8 @@ class Renderer:
     def __init__(self, keypoints: Keypoints) -> None:
         self.keypoints = keypoints
         self.avatar = cast(LiteAvatar, keypoints.avatar)
+        # Both stages want the poses of a batch, one right after the other.
+        self._poses = lru_cache(maxsize=1)(partial(poses, keypoints, self.avatar))
         self.mesh = WarpMesh()
         self.originals = GatheredSequence(self.avatar.frames, keypoints.source_index)
 
@@ -87,5 +90,9 @@ class Renderer:
     def _windows(self, start: int, stop: int) -> list[Window]:
         return [self.avatar.window(int(index)) for index in self.keypoints.source_index[start:stop]]
 
-    def _poses(self, start: int, stop: int) -> list[Pose]:
-        return poses(self.keypoints, self.avatar, start, stop)
+
+@dataclass(frozen=True)
+class LiteVolumes(FeatureVolumes):
+    """Backward maps, lazy (N, rows, columns, 2), and what draws with them."""
+
+    renderer: Renderer
