@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..face.region import Picture
@@ -105,7 +106,7 @@ def _upper_teeth(teeth: Teeth, lighting: Array, softness: float) -> Array:
 
 def _grain(photo: FacePhoto) -> Array:
     """Noise (H,W) nearly as strong and as coarse as the photo's; always the same, so it does not flicker."""
-    noise = np.random.default_rng(0).standard_normal((len(plane_y()), len(plane_x()))).astype(np.float32)
+    noise = torch.randn(len(plane_y()), len(plane_x()), generator=torch.Generator().manual_seed(0)).numpy()
     if photo.scale < RASTER:
         noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.5 * RASTER / photo.scale), np.float32)
         noise /= noise.std()
