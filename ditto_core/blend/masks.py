@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..options import BLEND_MODES, BlendMode, CustomFormula
-
-Mask = NDArray[np.float32]
+from .composite import Weights
 
 MODE_WEIGHTS: dict[BlendMode, tuple[float, float]] = {
     "blend": (1.0, 0.0),
@@ -25,7 +24,7 @@ MODE_WEIGHTS: dict[BlendMode, tuple[float, float]] = {
 """Weight of the rendered face in the middle and at the border of the crop; 1 at the border is a hard edge."""
 
 
-def feathered_border(shape: tuple[int, ...], feather: float) -> Mask:
+def feathered_border(shape: tuple[int, ...], feather: float) -> Weights:
     """1 in the middle, falling to 0 at the border over `feather` of the shorter side: float32 (h, w).
 
     For a crop of 512 and a feather of 0.05 this is `feathered_mask` with the published extent.
@@ -38,7 +37,7 @@ def feathered_border(shape: tuple[int, ...], feather: float) -> Mask:
     )
 
 
-def feathered_mask(height: int, width: int, ratio_h: float = 0.9, ratio_w: float = 0.9) -> Mask:
+def feathered_mask(height: int, width: int, ratio_h: float = 0.9, ratio_w: float = 0.9) -> Weights:
     """1 in the middle, falling to 0 towards the border over the rest of each side: float32 (h, w).
 
     ratio_h, ratio_w: extent of the middle as a fraction of the side. Corners fall with the distance from the
@@ -49,7 +48,7 @@ def feathered_mask(height: int, width: int, ratio_h: float = 0.9, ratio_w: float
     return _border(_depth(height, int(height * ratio_h)), _depth(width, int(width * ratio_w)))
 
 
-def _border(down: NDArray[np.float64], across: NDArray[np.float64]) -> Mask:
+def _border(down: NDArray[np.float64], across: NDArray[np.float64]) -> Weights:
     distance = np.sqrt(down[:, None] ** 2 + across[None] ** 2)
     return (1 - np.clip(distance, 0, 1)).astype(np.float32)
 
@@ -62,8 +61,8 @@ def _depth(side: int, middle: int) -> NDArray[np.float64]:
 
 
 def blend_mask(
-    mask: Mask, mode: BlendMode, alpha: float | None = None, custom: CustomFormula = "opacity"
-) -> Mask:
+    mask: Weights, mode: BlendMode, alpha: float | None = None, custom: CustomFormula = "opacity"
+) -> Weights:
     """The weight of the rendered face for a mask (h, w) in 0..1.
 
     `custom` takes `alpha`, 0 (the original) .. 1 (like `blend`); values outside are taken as the nearer

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ..face.region import Picture, apply_affine
 from .basis import JAW_SHARE
 from .curves import smoothstep
-from .mouth_flats import BOTTOM, LEFT, RASTER, RIGHT, TOP, Array, height, plane_x, plane_y
+from .geometry import Floats
+from .mouth_flats import BOTTOM, LEFT, RASTER, RIGHT, TOP, height, plane_x, plane_y
 from .mouth_look import MouthLook
-
-Points = NDArray[np.floating]
 
 SMALLEST_GAP = 0.04  # cm: lips closer than this are closed
 CURVE_STEPS = 6  # points a landmark interval of the lip lines is divided into
@@ -28,9 +26,9 @@ EDGE_BLUR = 0.035  # cm, at least 0.6 px
 def paint_mouth(
     image: Picture,
     look: MouthLook,
-    upper: Points,
-    lower: Points,
-    cm_to_px: Points,
+    upper: Floats,
+    lower: Floats,
+    cm_to_px: Floats,
     open_cm: float,
     tongue_cm: float,
 ) -> None:
@@ -70,15 +68,15 @@ class _Opening:
     upper lip and over (H,W) how far above the lower one a cell is, in cm.
     """
 
-    outline: Array
+    outline: Floats
     rows: slice
     columns: slice
-    gap: Array
-    under: Array
-    over: Array
+    gap: Floats
+    under: Floats
+    over: Floats
 
     @staticmethod
-    def between(upper: Array, lower: Array) -> _Opening | None:
+    def between(upper: Floats, lower: Floats) -> _Opening | None:
         """The opening between two lip rows (11,2) in cm; None when they touch."""
         high, low = _smooth_curve(upper), _smooth_curve(lower)
         low[:, 1] = np.minimum(low[:, 1], height(high, low[:, 0]))
@@ -96,12 +94,12 @@ class _Opening:
         return _Opening(outline, rows, columns, np.maximum(top - bottom, 0), top - y, y - bottom)
 
 
-def _to_cm(points: Points, matrix: Array) -> Array:
+def _to_cm(points: Floats, matrix: Floats) -> Floats:
     from_origin = np.asarray(points, np.float64) - matrix[:, 2]
     return np.asarray(from_origin @ np.linalg.inv(matrix[:, :2]).T, np.float64)
 
 
-def _smooth_curve(points: Array) -> Array:
+def _smooth_curve(points: Floats) -> Floats:
     """The points with Catmull-Rom splines between them."""
     before = np.concatenate([2 * points[:1] - points[1:2], points[:-1]])[:-1]
     after = np.concatenate([points[1:], 2 * points[-1:] - points[-2:-1]])[1:]
@@ -121,14 +119,14 @@ def _cells(low: float, high: float, count: int) -> slice | None:
     return slice(start, stop) if start < stop else None
 
 
-def _box(outline: Array, margin: float, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
+def _box(outline: Floats, margin: float, shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
     """left, top, right, bottom of the painted part; None when it is outside the image."""
     low = np.maximum(np.floor(outline.min(0) - margin), 0).astype(int)
     high = np.minimum(np.ceil(outline.max(0) + margin) + 1, [shape[1], shape[0]]).astype(int)
     return (low[0], low[1], high[0], high[1]) if (low < high).all() else None
 
 
-def _coverage(outline: Array, shape: tuple[int, int], blur: float) -> Array:
+def _coverage(outline: Floats, shape: tuple[int, int], blur: float) -> Floats:
     """How much of every pixel is inside the outline (px), softened: (h,w) 0..1."""
     fixed_point = 4
     samples = int(np.ceil(3 / blur))  # a wide blur hides the steps of a coarse mask
@@ -160,19 +158,19 @@ def _interior(look: MouthLook, opening: _Opening, open_cm: float, tongue_cm: flo
     return np.ascontiguousarray(np.clip(colours, 0, 255).astype(np.uint8).transpose(1, 2, 0))
 
 
-def _lowered(flat: Array, opening: _Opening, drop: float) -> Array:
+def _lowered(flat: Floats, opening: _Opening, drop: float) -> Floats:
     """The opening's part of a flat that hangs `drop` cm lower."""
     if drop == 0:
         return flat[:, opening.rows, opening.columns]
     whole, part = divmod(drop * RASTER, 1)
     last = len(plane_y()) - 1
     rows = np.arange(int(opening.rows.start), int(opening.rows.stop)) - int(whole)
-    here: Array = flat[:, np.clip(rows, 0, last), opening.columns]
-    above: Array = flat[:, np.clip(rows - 1, 0, last), opening.columns]
+    here: Floats = flat[:, np.clip(rows, 0, last), opening.columns]
+    above: Floats = flat[:, np.clip(rows - 1, 0, last), opening.columns]
     return np.asarray(here + np.float32(part) * (above - here), np.float32)
 
 
-def _shade(look: MouthLook, opening: _Opening, open_cm: float) -> Array:
+def _shade(look: MouthLook, opening: _Opening, open_cm: float) -> Floats:
     """How much light the lips let in, 0..1 per cell.
 
     Little gets into a mouth that is hardly open or pursed, and through a narrow gap; the upper lip throws a
@@ -188,7 +186,7 @@ def _shade(look: MouthLook, opening: _Opening, open_cm: float) -> Array:
     return column * (0.48 + 0.52 * under * (2 - under)) * (0.65 + 0.35 * over)
 
 
-def _rims(opening: _Opening) -> tuple[Array, Array]:
+def _rims(opening: _Opening) -> tuple[Floats, Floats]:
     """How much a cell shows of the upper and the lower lip's inside: lips roll in, they are not cut off."""
     wide = smoothstep(opening.gap / 0.6)
     return (
@@ -198,7 +196,7 @@ def _rims(opening: _Opening) -> tuple[Array, Array]:
 
 
 def _into_picture(
-    colours: Picture, opening: _Opening, matrix: Array, scale: float, shape: tuple[int, ...]
+    colours: Picture, opening: _Opening, matrix: Floats, scale: float, shape: tuple[int, ...]
 ) -> Picture:
     """Warp the cells into the picture's box, averaged over a pixel where the picture is coarser."""
     cells_per_pixel = RASTER / scale

@@ -7,14 +7,11 @@ eye; those of the teeth are about a grown-up's.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
-
 import numpy as np
 from numpy.typing import NDArray
 
 from .curves import smoothstep
-
-Array: TypeAlias = NDArray[Any]  # of float32; NumPy's annotations lose that in plain arithmetic
+from .geometry import Floats
 
 RASTER = 40  # cells per centimetre
 LEFT, RIGHT, BOTTOM, TOP = -3.5, 3.5, -3.2, 1.2  # the covered part of the plane, cm
@@ -30,22 +27,22 @@ _UPPER_RISE = np.array([0.0, 0.07, 0.03, 0.09, 0.13], np.float32)
 _UPPER_TONE = np.array([1.0, 0.97, 0.90, 0.84, 0.78], np.float32)
 
 
-def plane_x() -> Array:
+def plane_x() -> Floats:
     """x of every column of the raster in cm, (W,)."""
     return (LEFT + (np.arange(round((RIGHT - LEFT) * RASTER)) + 0.5) / RASTER).astype(np.float32)
 
 
-def plane_y() -> Array:
+def plane_y() -> Floats:
     """y of every row of the raster in cm, top row first, (H,)."""
     return (TOP - (np.arange(round((TOP - BOTTOM) * RASTER)) + 0.5) / RASTER).astype(np.float32)
 
 
-def height(line: Array, x: Array) -> Array:
+def height(line: Floats, x: Floats) -> Floats:
     """y (n,) of a line (k,2) that runs from left to right, at x (n,)."""
     return np.interp(x, np.maximum.accumulate(line[:, 0]), line[:, 1]).astype(np.float32)
 
 
-def upper_teeth(end: float, evenness: float) -> tuple[Array, Array]:
+def upper_teeth(end: float, evenness: float) -> tuple[Floats, Floats]:
     """Incisors, canine and premolars that end at y = `end`, on an arch that turns them away from the light.
 
     evenness: 0 for teeth with round corners and their own lengths, 1 for one smooth cutting edge.
@@ -60,7 +57,7 @@ def upper_teeth(end: float, evenness: float) -> tuple[Array, Array]:
     return along * translucent_edge * towards_gum, smoothstep(above / 0.05 + 0.5)
 
 
-def lower_teeth() -> tuple[Array, Array]:
+def lower_teeth() -> tuple[Floats, Floats]:
     """Smaller than the upper ones and in the shade."""
     x, y = plane_x(), plane_y()[:, None]
     _, place, border = _tooth(x, _LOWER_BORDERS)
@@ -69,7 +66,7 @@ def lower_teeth() -> tuple[Array, Array]:
     return along * np.ones_like(below), smoothstep(below / 0.06 + 0.5)
 
 
-def tongue() -> tuple[Array, Array]:
+def tongue() -> tuple[Floats, Floats]:
     """A dull dome 0.15 cm under the seam that catches the light in front, with a groove along the middle."""
     x, y = plane_x(), plane_y()[:, None]
     inside = np.clip(1 - (x / 1.75) ** 2, 0, 1)
@@ -79,7 +76,7 @@ def tongue() -> tuple[Array, Array]:
     return shade, 0.9 * smoothstep(below / 0.22) * smoothstep(inside / 0.3)
 
 
-def _tooth(x: Array, borders: tuple[float, ...]) -> tuple[NDArray[np.intp], Array, Array]:
+def _tooth(x: Floats, borders: tuple[float, ...]) -> tuple[NDArray[np.intp], Floats, Floats]:
     """For every x: the tooth from the middle, the place on it (-1..1), cm to its nearer border."""
     edges = np.array((0.0, *borders), np.float32)
     which = np.clip(np.searchsorted(edges, np.abs(x), side="right") - 1, 0, len(borders) - 1)
@@ -88,6 +85,6 @@ def _tooth(x: Array, borders: tuple[float, ...]) -> tuple[NDArray[np.intp], Arra
     return which, place, np.minimum(np.abs(x) - near, np.abs(far - np.abs(x)))
 
 
-def _enamel(place: Array, border: Array, strength: float) -> Array:
+def _enamel(place: Floats, border: Floats, strength: float) -> Floats:
     """Brightness along a row of rounded teeth with dark borders."""
     return (1 - strength * np.exp(-((border / 0.035) ** 2))) * (1 - 0.10 * place**4)

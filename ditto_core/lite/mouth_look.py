@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ..face.region import Picture
 from .curves import smoothstep
+from .geometry import Floats
 from .mouth_flats import (
     RASTER,
-    Array,
     lower_teeth,
     plane_x,
     plane_y,
@@ -42,14 +42,14 @@ class MouthLook:
     width: cm between the inner corners in the photo.
     """
 
-    cavity: Array
-    tongue: Array
-    lower_teeth: Array
-    upper_teeth: Array
-    grain: Array
-    dark: Array
-    bounce: Array
-    rims: Array
+    cavity: Floats
+    tongue: Floats
+    lower_teeth: Floats
+    upper_teeth: Floats
+    grain: Floats
+    dark: Floats
+    bounce: Floats
+    rims: Floats
     width: float
 
     @staticmethod
@@ -84,18 +84,18 @@ class MouthLook:
         )
 
 
-def _flat(colours: Array, alpha: Array, softness: float) -> Array:
+def _flat(colours: Floats, alpha: Floats, softness: float) -> Floats:
     """Premultiplied RGBA planes of colours (H,W,3) and alpha (H,W), as soft as the photo (radius in cm)."""
     rgba = np.dstack([colours * alpha[:, :, None], alpha]).astype(np.float32)
-    return _planes(cv2.GaussianBlur(rgba, (0, 0), softness * RASTER))
+    return _planes(np.asarray(cv2.GaussianBlur(rgba, (0, 0), softness * RASTER), np.float32))
 
 
-def _planes(colours: Array) -> Array:
+def _planes(colours: Floats) -> Floats:
     """(C,H,W) float32 of (H,W,C): a frame is put together plane by plane, several times as fast."""
     return np.ascontiguousarray(colours.transpose(2, 0, 1), np.float32)
 
 
-def _upper_teeth(teeth: Teeth, lighting: Array, softness: float) -> Array:
+def _upper_teeth(teeth: Teeth, lighting: Floats, softness: float) -> Floats:
     """The photo's own teeth, which have its light and softness already, or drawn ones."""
     shade, alpha = upper_teeth(teeth.edge, evenness=0.0 if teeth.copy is None else 0.3)
     if teeth.copy is None:
@@ -104,7 +104,7 @@ def _upper_teeth(teeth: Teeth, lighting: Array, softness: float) -> Array:
     return _planes(teeth.copy * outline[:, :, None])
 
 
-def _grain(photo: FacePhoto) -> Array:
+def _grain(photo: FacePhoto) -> Floats:
     """Noise (H,W) nearly as strong and as coarse as the photo's; always the same, so it does not flicker."""
     noise = torch.randn(len(plane_y()), len(plane_x()), generator=torch.Generator().manual_seed(0)).numpy()
     if photo.scale < RASTER:

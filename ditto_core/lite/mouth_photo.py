@@ -11,8 +11,8 @@ import numpy as np
 from ..errors import InputError
 from ..face.region import Picture
 from .basis import CLOSE_DOWN
-from .geometry import LOWER_LIP, UPPER_LIP, VERTICES, place
-from .mouth_flats import BEHIND_LIPS, BOTTOM, LEFT, RASTER, RIGHT, TOP, Array
+from .geometry import LOWER_LIP, UPPER_LIP, VERTICES, Floats, place
+from .mouth_flats import BEHIND_LIPS, BOTTOM, LEFT, RASTER, RIGHT, TOP
 
 LEFT_CHEEK, RIGHT_CHEEK = (50, 205), (280, 425)  # beside the nose
 CHEEK_DISTANCE, CHEEK_RADIUS = 5.0, 0.6  # cm
@@ -29,12 +29,12 @@ class FacePhoto:
     """
 
     pixels: Picture
-    points: Array
+    points: Floats
     scale: float
-    plane: Array
+    plane: Floats
 
     @staticmethod
-    def cut(picture: Picture, landmarks: Array) -> FacePhoto:
+    def cut(picture: Picture, landmarks: Floats) -> FacePhoto:
         """The face at landmarks (478,3) px in an RGB picture. Raises InputError when it is only a speck."""
         placement = place(landmarks[None])
         scale = 1 / float(placement.cm_per_px()[0])
@@ -62,29 +62,29 @@ class FacePhoto:
         )
 
     @cached_property
-    def light(self) -> Array:
+    def light(self) -> Floats:
         """Luminance (h,w), 0..255."""
         return luminance(self.pixels)
 
     @cached_property
-    def cheeks(self) -> tuple[Array, Array]:
+    def cheeks(self) -> tuple[Floats, Floats]:
         """Colours (3,) of the image-left and image-right cheek."""
         return self._cheek(LEFT_CHEEK), self._cheek(RIGHT_CHEEK)
 
     @property
-    def skin(self) -> Array:
+    def skin(self) -> Floats:
         """The skin's colour (3,), never quite black."""
         return np.maximum((self.cheeks[0] + self.cheeks[1]) / 2, 8)
 
     @cached_property
-    def lips(self) -> tuple[Array, Array]:
+    def lips(self) -> tuple[Floats, Floats]:
         """Colours (3,) of the upper and lower lip, without the inner third that may be teeth."""
         bands = (self.inside(self.points[[*lip[0], *lip[2, ::-1]], :2]) for lip in (UPPER_LIP, LOWER_LIP))
         upper, lower = (np.maximum(np.median(band, axis=0), 8).astype(np.float32) for band in bands)
         return upper, lower
 
     @property
-    def black(self) -> Array:
+    def black(self) -> Floats:
         """The darkest colour (3,) of the face: pupils, lashes, nostrils."""
         return self.pixels[self.light <= np.quantile(self.light, 0.005)].mean(0).astype(np.float32)
 
@@ -95,7 +95,7 @@ class FacePhoto:
             float(np.linalg.norm(self.points[UPPER_LIP[3, 0]] - self.points[UPPER_LIP[3, -1]])) / self.scale
         )
 
-    def lighting(self, x: Array) -> Array:
+    def lighting(self, x: Floats) -> Floats:
         """How much brighter it is at x cm than in the middle, from the cheeks; less on the moist inside."""
         left, right = (float(cheek @ LUMINANCE) + 8 for cheek in self.cheeks)
         slope = np.clip(np.log(right / left), -0.7, 0.7) / CHEEK_DISTANCE
@@ -108,8 +108,8 @@ class FacePhoto:
         by s0 divides its gradient by R = sqrt(1 + s0²/s²).
         """
         once_more = 1.0
-        sharp = cv2.GaussianBlur(self.light, (0, 0), 0.5)
-        before, after = _steepness(sharp), _steepness(cv2.GaussianBlur(sharp, (0, 0), once_more))
+        sharp = _blurred(self.light, 0.5)
+        before, after = _steepness(sharp), _steepness(_blurred(sharp, once_more))
         crests = before >= max(1.0, 0.6 * float(np.quantile(before, 0.998)))
         if not crests.any():
             return SHARPEST
@@ -119,11 +119,11 @@ class FacePhoto:
 
     def grain(self) -> float:
         """Standard deviation of the noise on the cheeks, 0..8."""
-        rough = np.abs(self.light - cv2.GaussianBlur(self.light, (0, 0), 1.2))
+        rough = np.abs(self.light - _blurred(self.light, 1.2))
         cheeks = [self._around(landmark, rough) for landmark in (*LEFT_CHEEK, *RIGHT_CHEEK)]
         return min(1.4826 * float(np.median(np.concatenate(cheeks))), 8.0)  # median deviation to standard
 
-    def in_plane(self) -> Array:
+    def in_plane(self) -> Floats:
         """The photo as seen in the plane of the teeth, on its raster: (H,W,3) 0..255."""
         to_cm = np.array(
             [[1 / RASTER, 0, LEFT + 0.5 / RASTER], [0, -1 / RASTER, TOP - 0.5 / RASTER], [0, 0, 1]]
@@ -135,20 +135,20 @@ class FacePhoto:
         )
         return seen.astype(np.float32)
 
-    def inside(self, polygon: Array) -> Array:
+    def inside(self, polygon: Floats) -> Floats:
         """The colours (n,3) in a polygon (k,2) px; of the pixel nearest to its centre when it covers none."""
         return self._select(polygon, self.pixels)
 
-    def _cheek(self, landmarks: tuple[int, ...]) -> Array:
+    def _cheek(self, landmarks: tuple[int, ...]) -> Floats:
         colours = np.concatenate([self._around(landmark, self.pixels) for landmark in landmarks])
         return np.median(colours, axis=0).astype(np.float32)
 
-    def _around(self, landmark: int, values: Array) -> Array:
+    def _around(self, landmark: int, values: Picture | Floats) -> Floats:
         square = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]], np.float32) * CHEEK_RADIUS * self.scale
         return self._select(self.points[landmark, :2] + square, values)
 
     @staticmethod
-    def _select(polygon: Array, values: Array) -> Array:
+    def _select(polygon: Floats, values: Picture | Floats) -> Floats:
         mask = np.zeros(values.shape[:2], np.uint8)
         cv2.fillPoly(mask, [np.round(polygon).astype(np.int32)], (1,))
         if not mask.any():
@@ -158,23 +158,27 @@ class FacePhoto:
         return values[mask > 0].astype(np.float32)
 
 
-def luminance(colours: Array) -> Array:
+def luminance(colours: Picture | Floats) -> Floats:
     """Luminance (...) of colours (..., 3)."""
     return (colours @ LUMINANCE).astype(np.float32)
 
 
-def tinted(colour: Array, strength: float, level: float) -> Array:
+def tinted(colour: Floats, strength: float, level: float) -> Floats:
     """A colour of luminance `level` with another's chroma to a power: below 1 washed out, above 1 richer."""
     chroma = (colour / (colour @ LUMINANCE)) ** strength
     return np.minimum(chroma / (chroma @ LUMINANCE) * level, 250).astype(np.float32)
 
 
-def reddened(colour: Array, redness: float, level: float) -> Array:
+def reddened(colour: Floats, redness: float, level: float) -> Floats:
     """A colour of luminance `level` tinted until red is `redness` times green; grey stays grey."""
     own_redness = max(float(colour[0] / max(colour[1], 1)), 1.01)
     return tinted(colour, min(float(np.log(redness) / np.log(own_redness)), 4.0), level)
 
 
-def _steepness(image: Array) -> Array:
+def _blurred(image: Floats, radius: float) -> Floats:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), radius), np.float32)
+
+
+def _steepness(image: Floats) -> Floats:
     across, down = cv2.Sobel(image, cv2.CV_32F, 1, 0), cv2.Sobel(image, cv2.CV_32F, 0, 1)
     return np.hypot(across, down)

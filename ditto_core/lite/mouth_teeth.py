@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from .geometry import LOWER_LIP, UPPER_LIP
-from .mouth_flats import RASTER, UPPER_EDGE, Array, height, plane_x, plane_y
+from .geometry import LOWER_LIP, UPPER_LIP, Floats, Ints
+from .mouth_flats import RASTER, UPPER_EDGE, height, plane_x, plane_y
 from .mouth_photo import FacePhoto, luminance, tinted
 
 SHOWING_GAP = 0.3  # cm between the lips from which on the photo's teeth are looked for
@@ -29,9 +30,9 @@ class Teeth:
     out at the sides; None when the photo shows too little of them.
     """
 
-    colour: Array
+    colour: Floats
     edge: float
-    copy: Array | None
+    copy: Floats | None
 
 
 def teeth_of(photo: FacePhoto) -> Teeth:
@@ -43,13 +44,13 @@ def teeth_of(photo: FacePhoto) -> Teeth:
     return Teeth(own, UPPER_EDGE, None) if copied is None else Teeth(own, *copied)
 
 
-def _ivory(photo: FacePhoto) -> Array:
+def _ivory(photo: FacePhoto) -> Floats:
     """The skin's chroma, mostly washed out: grey photos get grey teeth; not above the face's highlights."""
     level = 206 * (0.42 + 0.66 * min(1.0, 1.15 * float(luminance(photo.skin)) / 255))
     return tinted(photo.skin, 0.34, min(level, 1.02 * float(np.quantile(photo.light, 0.97))))
 
 
-def _own_colour(photo: FacePhoto) -> Array | None:
+def _own_colour(photo: FacePhoto) -> Floats | None:
     """The brightest quarter of what shows under the upper lip; None when that is not teeth."""
     upper, lower = photo.points[UPPER_LIP[3], :2], photo.points[LOWER_LIP[3], :2]
     gap = float(np.linalg.norm(lower[5] - upper[5])) / photo.scale
@@ -62,14 +63,14 @@ def _own_colour(photo: FacePhoto) -> Array | None:
     return brightest if bool(_like_teeth(brightest, photo, 0.6)) else None
 
 
-def _like_teeth(colours: Array, photo: FacePhoto, brightness: float) -> Array:
+def _like_teeth(colours: Floats, photo: FacePhoto, brightness: float) -> Floats:
     """Which colours (..., 3) are bright beside the skin and not red: 0 or 1."""
     bright = luminance(colours) > brightness * luminance(photo.skin)
     neutral = (colours[..., 0] < 1.25 * colours[..., 1]) & (np.ptp(colours, axis=-1) < 0.45 * colours.max(-1))
     return (bright & neutral).astype(np.float32)
 
 
-def _copy(photo: FacePhoto) -> tuple[float, Array] | None:
+def _copy(photo: FacePhoto) -> tuple[float, Floats] | None:
     """Where the photo's upper teeth end in speech, and their colours; None when too little of them shows."""
     y = plane_y()[:, None]
     seen = photo.in_plane()
@@ -86,20 +87,20 @@ def _copy(photo: FacePhoto) -> tuple[float, Array] | None:
     nearest = columns[np.abs(columns[:, None] - here).argmin(0)]
     top, bottom = clean.argmax(0)[nearest], len(y) - 1 - clean[::-1].argmax(0)[nearest]
     end = float(np.clip(edge, LONGEST, SHORTEST))
-    rows: Array = np.arange(len(y))[:, None] + round((end - edge) * RASTER)
+    rows: Ints = np.arange(len(y))[:, None] + round((end - edge) * RASTER)
     fade = np.exp(-(((here - nearest) / (FADE * RASTER)) ** 2))
     colours = seen[np.clip(rows, top, bottom), nearest]
     return end, np.concatenate([colours, np.ones_like(colours[..., :1])], axis=-1) * fade[:, None]
 
 
-def _covering(photo: FacePhoto, row: Array) -> Array:
+def _covering(photo: FacePhoto, row: Ints) -> Floats:
     """y in cm (W,) of a lip line as it covers the plane of the teeth."""
     to_cm = np.linalg.inv(np.asarray(photo.plane[:, :2], np.float64))
     line = np.asarray((photo.points[row, :2] - photo.plane[:, 2]) @ to_cm.T, np.float32)
     return height(line, plane_x())
 
 
-def _cutting_edge(seen: Array, free: Array) -> float:
+def _cutting_edge(seen: Floats, free: NDArray[np.bool_]) -> float:
     """y in cm where the incisors end: the first dark row under their brightest, or the lower lip."""
     middle = np.abs(plane_x()) < 0.8
     rows = np.flatnonzero(free[:, middle].mean(1) > 0.9)
