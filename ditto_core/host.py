@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -55,6 +56,15 @@ class Host:
 
     def check_interrupted(self) -> None:
         """Raise when the user asked to stop. Called at least once per batch."""
+
+    def steps(self, stage: str) -> Callable[[int, int], None]:
+        """What is called with `done` and `total` of a stage: it reports them, or raises as asked to stop."""
+
+        def step(done: int, total: int) -> None:
+            self.check_interrupted()
+            self.progress(stage, done, total)
+
+        return step
 
     def notice(self, message: str) -> None:
         """Tell the user something he should see that is no error."""

@@ -10,6 +10,7 @@ import operator
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from numbers import Rational
 from typing import Annotated, Any, Final, Literal, SupportsIndex, TypeAlias, get_args
 
 from .control_info import MOTION_PARTS, ControlInfo, FrameControl, check_control, check_info, fading_parts
@@ -200,7 +201,7 @@ class BlendOptions:
 def as_fps(value: float | str | Fraction) -> Fraction:
     """A frame rate as an exact fraction: 25, 29.97 -> 30000/1001, "30000/1001"."""
     try:
-        exact = Fraction(value)
+        exact = Fraction(value if isinstance(value, (str, Rational)) else float(value))
     except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
         raise InputError(f"{value!r} is no frame rate; use a number such as 25.") from error
     ntsc = Fraction(round(exact) * 1000, 1001)

@@ -299,7 +299,6 @@ def test_unusable_speech_is_refused_and_the_stream_goes_on(
     [
         ({"motion": replace(QUICK, fps=Fraction(30))}, "25 frames a second; fps is 30"),
         ({"stitch": StitchOptions(fade_out=5)}, "fade_out needs to know"),
-        ({"stitch": StitchOptions(ctrl_info={3: {"tilt": 1}})}, "ctrl_info of frame 3 sets 'tilt'"),
         ({"length": 0}, "length is 0"),
         ({"room": 0}, "room is 0"),
     ],

@@ -6,11 +6,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ditto_core.blend.superres_plan import SuperResOptions
 from ditto_core.control_info import EXPRESSION, MOTION_PARTS
-from ditto_core.ditto.controls import KEYS
 from ditto_core.ditto.motion import WIDTHS
 from ditto_core.ditto.networks.lmdm import FRAMES
 from ditto_core.ditto.sampler import TRAINING_STEPS
@@ -159,12 +159,16 @@ def test_what_is_refused_says_what_may_be_chosen() -> None:
 def test_a_frame_rate_may_be_any_number() -> None:
     assert MotionOptions(fps=25.0).fps == Fraction(25)  # type: ignore[arg-type]
     assert MotionOptions(fps="29.97").fps == Fraction(30000, 1001)  # type: ignore[arg-type]
+    assert MotionOptions(fps=np.float32(25)).fps == 25  # type: ignore[arg-type]
 
 
 def test_the_parts_of_motion_are_those_of_ditto() -> None:
-    assert MOTION_PARTS == KEYS == tuple(WIDTHS)
+    assert tuple(WIDTHS) == MOTION_PARTS
     assert WIDTHS["exp"] == EXPRESSION
-    assert StitchOptions(use_d_keys=KEYS, fade_out_keys=(*KEYS, "kp"), fade_type="").fade_type == ""
+    assert (
+        StitchOptions(use_d_keys=MOTION_PARTS, fade_out_keys=(*MOTION_PARTS, "kp"), fade_type="").fade_type
+        == ""
+    )
 
 
 def test_the_path_of_a_network_may_be_text() -> None:

@@ -22,14 +22,12 @@ from ..control_info import (
 )
 from .motion import WIDTHS
 
-KEYS = MOTION_PARTS
-
 
 @dataclass(frozen=True)
 class ControlRows:
     """What is changed in each of N frames; `ControlRows.none` changes nothing.
 
-    fade (N,): 1 the driven motion .. 0 the motion it fades to; fade_keys (N, 6): which parts of `KEYS` fade.
+    fade (N,): 1 the driven motion .. 0 what it fades to; fade_keys (N, 6): of `MOTION_PARTS`, which fade.
     vad (N,): 1 the driven expression .. 0 the source's. offset (N, 3): degrees added to pitch, yaw, roll;
     turned (N, 3): where some were given, 0 included; amplitude (N, 3): factors of the angles. exp (N, 63):
     added to the expression.
@@ -48,7 +46,7 @@ class ControlRows:
         """No change of `count` frames."""
         return cls(
             fade=torch.ones(count),
-            fade_keys=torch.zeros(count, len(KEYS), dtype=torch.bool),
+            fade_keys=torch.zeros(count, len(MOTION_PARTS), dtype=torch.bool),
             vad=torch.ones(count),
             offset=torch.zeros(count, 3),
             turned=torch.zeros(count, 3, dtype=torch.bool),
@@ -138,4 +136,4 @@ def _write(controls: ControlRows, frame: int, entry: FrameControl, where: str) -
 def _key_row(keys: Any, where: str) -> Tensor:
     """Which parts of motion `keys` names, (6,) bool."""
     fading = fading_parts(keys, where)
-    return torch.tensor([key in fading for key in KEYS])
+    return torch.tensor([key in fading for key in MOTION_PARTS])

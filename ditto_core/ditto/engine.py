@@ -105,12 +105,8 @@ class DittoEngine(Engine):
 
     def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
         self.networks.prepare(("hubert",), host)
-
-        def progress(done: int, total: int) -> None:
-            host.check_interrupted()
-            host.progress("listen", done, total)
-
-        values = speech_features(mono(audio, RATE), self.hear, progress=progress, batches=self.hear.batches)
+        samples = mono(audio, RATE, host.check_interrupted)
+        values = speech_features(samples, self.hear, progress=host.steps("listen"), batches=self.hear.batches)
         return SpeechFeatures(self, values, FPS, "hubert", audio)
 
     def sample_motion(
@@ -121,11 +117,6 @@ class DittoEngine(Engine):
         person = cast(DittoAvatar, avatar)
         character, drawn_for = self.imagined(person, options)
         drawn = speech.audio.frame_count(FPS)
-
-        def progress(done: int, total: int) -> None:
-            host.check_interrupted()
-            host.progress("motion", done, total)
-
         with shortage_explained("drawing motion"):
             motion = draw_motion(
                 self.networks.motion_model,
@@ -134,7 +125,7 @@ class DittoEngine(Engine):
                 self.config,
                 options,
                 self.networks.device,
-                progress,
+                host.steps("motion"),
             )
         eyes = blink_offsets(self.config.blink_table, drawn, options)
         count = speech.audio.frame_count(options.fps)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from ..control_info import ANGLES
+from ..control_info import ANGLES, MOTION_PARTS
 from ..options import AmplitudeOf, FadeTarget, VadOn
-from .controls import KEYS, ControlRows
+from .controls import ControlRows
 from .motion import POINTS, WIDTHS, FaceInfo, MotionInfo, degrees, keypoints, place_keypoints, rotation
 
 EYE_POINTS = (11, 13, 15, 16, 18)
@@ -129,13 +129,13 @@ class Driven:
         return cls(info.scale, info.t, info.exp, Pose.of(info))
 
     def mixed(self, other: Driven, weights: Tensor) -> Driven:
-        """A weight (N, 6) for each of `KEYS` of this motion and the rest of the other one."""
-        scale, t, exp = (weights[:, KEYS.index(key), None] for key in ("scale", "t", "exp"))
+        """A weight (N, 6) for each of `MOTION_PARTS` of this motion and the rest of the other one."""
+        scale, t, exp = (weights[:, MOTION_PARTS.index(key), None] for key in ("scale", "t", "exp"))
         return Driven(
             self.scale * scale + other.scale * (1 - scale),
             self.t * t + other.t * (1 - t),
             self.exp * exp + other.exp * (1 - exp),
-            self.pose.mixed(other.pose, weights[:, [KEYS.index(angle) for angle in ANGLES]]),
+            self.pose.mixed(other.pose, weights[:, [MOTION_PARTS.index(angle) for angle in ANGLES]]),
         )
 
     def values(self) -> Tensor:
@@ -229,7 +229,7 @@ class MotionStitcher:
                 return at_source + (value - getattr(self.reference, key)) * self.rules.gains[key]
             return value * self.rules.gains[key]
 
-        return MotionInfo(**{key: part(key) for key in KEYS})
+        return MotionInfo(**{key: part(key) for key in MOTION_PARTS})
 
     def _mix_expression(self, driven: Tensor, own: Tensor, eyes: Tensor | None) -> Tensor:
         """Lips from the motion, eyes as the rules say, the rest of the face from the source."""

@@ -78,12 +78,8 @@ class LiteEngine(Engine):
 
     def encode_speech(self, audio: Audio, host: Host) -> SpeechFeatures:
         host.manage(self.encoder.runner)
-
-        def progress(done: int, total: int) -> None:
-            host.check_interrupted()
-            host.progress("listen", done, total)
-
-        values = self.encoder.encode(mono(audio, SAMPLE_RATE, host.check_interrupted), progress)
+        samples = mono(audio, SAMPLE_RATE, host.check_interrupted)
+        values = self.encoder.encode(samples, host.steps("listen"))
         return SpeechFeatures(self, values, Fraction(ROWS_PER_SECOND), "visemes", audio)
 
     def sample_motion(
