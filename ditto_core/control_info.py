@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 import torch
@@ -102,10 +102,10 @@ def fading_parts(keys: Any, where: str) -> Sequence[str]:
     """The parts of motion that fade: those `keys` names, all for None. `kp` is known but never fades."""
     if keys is None:
         return MOTION_PARTS
-    listed = isinstance(keys, Sequence) and not isinstance(keys, str)
-    if not listed or any(key not in (*MOTION_PARTS, "kp") for key in cast("Sequence[Any]", keys)):
+    listed = isinstance(keys, Collection) and not isinstance(keys, str)
+    if not listed or any(key not in (*MOTION_PARTS, "kp") for key in cast("Collection[Any]", keys)):
         raise InputError(f"{where} is {keys!r}; it must be a list of {', '.join(MOTION_PARTS)}.")
-    return cast("Sequence[str]", keys)
+    return tuple(cast("Collection[str]", keys))
 
 
 def expression_offset(value: Any, where: str) -> Tensor:

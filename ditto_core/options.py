@@ -55,7 +55,8 @@ class FaceChoice:
 
     def __post_init__(self) -> None:
         check_fields(self, "face")
-        _check_kind("face point", self.point, Sequence, "two fractions of the picture, such as (0.5, 0.5)")
+        _check_kind("face point", self.point, Collection, "two fractions of the picture, such as (0.5, 0.5)")
+        object.__setattr__(self, "point", tuple(self.point))
         if len(self.point) != 2:
             raise InputError(f"face point holds {len(self.point)} numbers; it must be x and y.")
         for axis, share in zip("xy", self.point, strict=True):
@@ -201,7 +202,7 @@ class BlendOptions:
 def as_fps(value: float | str | Fraction) -> Fraction:
     """A frame rate as an exact fraction: 25, 29.97 -> 30000/1001, "30000/1001"."""
     try:
-        exact = Fraction(value if isinstance(value, (str, Rational)) else float(value))
+        exact = Fraction(value) if isinstance(value, str) else _exact(value)
     except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
         raise InputError(f"{value!r} is no frame rate; use a number such as 25.") from error
     ntsc = Fraction(round(exact) * 1000, 1001)
@@ -210,6 +211,13 @@ def as_fps(value: float | str | Fraction) -> Fraction:
     fps = fps.limit_denominator(1001)
     FRAME_RATE.check("The frame rate", float(fps))
     return fps
+
+
+def _exact(number: float | Rational) -> Fraction:
+    """Of Python's and of NumPy's numbers."""
+    if isinstance(number, Rational):
+        return Fraction(int(number.numerator), int(number.denominator))
+    return Fraction(float(number))
 
 
 def _check_kind(name: str, value: object, kind: type | tuple[type, ...], told: str) -> None:

@@ -227,6 +227,12 @@ def test_a_frame_far_ahead_is_controlled_and_takes_no_memory(engine: DittoEngine
     assert offset[:, 1].tolist() == [0, 1, 0, 9]
 
 
+def test_a_frame_that_is_named_twice_keeps_both_controls(engine: DittoEngine, person: DittoAvatar):
+    stitch = StitchOptions(ctrl_info={3: {"delta_yaw": 1}, "3": {"delta_pitch": 2}})  # type: ignore[dict-item]
+    stages = drawn_stages(engine, person, SHORT, stitch=stitch)
+    assert stages.controls(torch.tensor([3])).offset.tolist() == [[2, 1, 0]]
+
+
 def test_a_recording_is_animated_online(engine: DittoEngine, person: DittoAvatar):
     audio = Audio(0.1 * torch.randn(2, 17641, generator=torch.Generator().manual_seed(2)), 44100)
     frames = animate_online(engine, person, audio, SHORT, StitchOptions(fade_out=3))

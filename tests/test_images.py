@@ -83,6 +83,14 @@ def test_transparent_palette_entries_show_the_backdrop(tmp_path: Path) -> None:
     assert picture[0, 19].tolist() == [0, 0, 255]
 
 
+@pytest.mark.filterwarnings("error")
+def test_half_transparent_palette_entries(tmp_path: Path) -> None:
+    image = Image.new("P", (20, 20), 0)
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    picture = read_image(save(image, tmp_path / "a.png", transparency=bytes([51, 255])))
+    assert picture[0, 0].tolist() == [round(0.2 * 255 + 0.8 * BACKDROP), *[round(0.8 * BACKDROP)] * 2]
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_applied(tmp_path: Path, orientation: int) -> None:
     upright = np.zeros((32, 48, 3), np.uint8)

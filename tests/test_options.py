@@ -159,7 +159,8 @@ def test_what_is_refused_says_what_may_be_chosen() -> None:
 def test_a_frame_rate_may_be_any_number() -> None:
     assert MotionOptions(fps=25.0).fps == Fraction(25)  # type: ignore[arg-type]
     assert MotionOptions(fps="29.97").fps == Fraction(30000, 1001)  # type: ignore[arg-type]
-    assert MotionOptions(fps=np.float32(25)).fps == 25  # type: ignore[arg-type]
+    for kind in (np.float32, np.uint8, np.int32):
+        assert MotionOptions(fps=kind(25)).fps * 10**9 == 25 * 10**9
 
 
 def test_the_parts_of_motion_are_those_of_ditto() -> None:

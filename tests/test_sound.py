@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -229,6 +230,38 @@ def test_files_strung_together_follow_each_other(tmp_path: Path) -> None:
     parts = [write_parts(tmp_path / f"{n}.ts", "aac", 44100, [start]) for n, start in enumerate([0, 0, 9999])]
     path.write_bytes(b"".join(part.read_bytes() for part in parts))
     assert 2.8 < read_audio(path).seconds < 3.2
+
+
+def opus(path: Path, stamp: Callable[[int], int], count: int = 100) -> Path:
+    """2 s of a tone in packets of 20 ms; `stamp` says what time (ms) each claims to begin."""
+    with av.open(str(path), "w") as output:
+        track = output.add_stream("libopus", rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(tone(count / 50, 48000)[None], "flt", "mono")
+        frame.sample_rate = 48000
+        for number, packet in enumerate([*track.encode(frame), *track.encode(None)]):
+            packet.pts = packet.dts = stamp(20 * number)
+            packet.time_base = Fraction(1, 1000)
+            output.mux(packet)
+    return path
+
+
+def test_live_recordings_whose_time_stamps_waver_are_without_holes(tmp_path: Path) -> None:
+    path = opus(tmp_path / "a.webm", lambda ms: 1060 + (ms - 1000) // 20 if 1000 <= ms <= 1060 else ms)
+    heard = read_audio(path).samples[0, 4800:-4800]
+    assert (torch.nn.functional.max_pool1d(heard[None].abs(), 480) > 0.1).all()
+
+
+def test_sound_whose_time_stamps_are_nonsense_stays_small(tmp_path: Path) -> None:
+    """Each gap could be one; all of them would be hours."""
+    path = opus(tmp_path / "a.webm", lambda ms: 1000 * ms)
+    assert read_audio(path).seconds < 700
+
+
+def test_damage_that_decodes_to_huge_samples_is_cut_off(tmp_path: Path) -> None:
+    samples = tone(1, 16000)
+    samples[5000] = 1e9
+    path = write_sound(tmp_path / "a.wav", samples[None], 16000, "pcm_f32le", "flt")
+    assert read_audio(path).samples.abs().max() == 64
 
 
 @pytest.mark.parametrize("suffix", ["mp3", "avi", "mkv", "mov", "wav"])

@@ -229,6 +229,15 @@ def test_colours_of_high_dynamic_range_keep_their_hue() -> None:
     assert max(red[1:]) < 25
 
 
+@pytest.mark.parametrize("transfer", SIGNALS)
+def test_dark_parts_rise_from_black_without_a_jump(transfer: int) -> None:
+    codes = np.repeat(np.arange(0, 16384, 64, dtype=np.uint16), 3).reshape(1, -1, 3)
+    levels = to_usual_range(codes, SIGNALS[transfer])[0, :, 1].astype(int)
+    assert levels[0] == 0
+    assert np.diff(levels).min() >= 0
+    assert np.diff(levels).max() <= 4
+
+
 def moving_bar(time: float) -> np.ndarray:
     picture = np.full((48, 96, 3), 40, np.uint8)
     picture[:, int(8 * time) : int(8 * time) + 16] = 220
@@ -255,6 +264,18 @@ def test_lines_filmed_in_turns_become_whole_pictures(tmp_path: Path, suffix: str
         assert (frame.int() - wanted).abs().float().mean() < 2
         assert torch.equal(frame, video[number])
     assert len(video) == 9
+
+
+def test_fields_of_hevc_stay_as_they_are(tmp_path: Path) -> None:
+    """FFmpeg gives each as a picture of its own."""
+    options = {"x265-params": "interlace=tff:log-level=none", "crf": "1", "preset": "ultrafast"}
+    pictures = [moving_bar(number) for number in range(9)]
+    for number, picture in enumerate(pictures):
+        picture[number % 2 :: 4] = 0
+    path = write_clip(tmp_path / "a.mp4", STEADY[:9], codec="libx265", options=options, pictures=pictures)
+    frames = VideoFrames(path, FPS)[:]
+    wanted = torch.from_numpy(np.stack(pictures))
+    assert (frames.int() - wanted.int()).abs().float().mean() < 4
 
 
 def test_non_square_pixels_are_stretched(tmp_path: Path) -> None:

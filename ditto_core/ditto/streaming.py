@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..blend.put_back import put_back
-from ..control_info import frame_entries
+from ..control_info import FrameControl, frame_entries
 from ..data import Audio, Avatar, FaceCrops, FeatureVolumes, Keypoints, Motion
 from ..errors import EngineError, InputError
 from ..host import Host
@@ -291,7 +291,10 @@ def _controls(
     if length is not None:
         all_rows = engine.controls(length, options)
         return lambda frames: all_rows.take(frames.clamp(max=length - 1))
-    entries = {frame: entry for frame, entry in frame_entries(options.ctrl_info) if frame >= 0}
+    entries: dict[int, FrameControl] = {}
+    for frame, entry in frame_entries(options.ctrl_info):
+        if frame >= 0:
+            entries[frame] = {**entries.get(frame, {}), **entry}
     named = sorted({*range(options.fade_in), *entries})  # a row for each, and one for all others
     place = {frame: row for row, frame in enumerate(named)}
     by_row = {place[frame]: entry for frame, entry in entries.items()}

@@ -221,8 +221,13 @@ class FrameWindow:
             return False
         if self.timeline.numbered and entry.dts != time:
             return False
-        self._frames = _whole(_decoded(chain([entry], packets), self.path))
+        self._frames = self._pictures(chain([entry], packets))
         return self._advance() and self._kept[0][0] == key
+
+    def _pictures(self, packets: Iterable[Packet[VideoStream]]) -> Iterator[VideoFrame]:
+        frames = _decoded(packets, self.path)
+        # FFmpeg gives each field of HEVC as a picture of its own.
+        return frames if self._stream.codec_context.name == "hevc" else _whole(frames)
 
     def _rewind(self) -> None:
         """Open the file again: not every container can seek to its beginning."""
@@ -232,7 +237,7 @@ class FrameWindow:
 
     def _open(self) -> None:
         self._container, self._stream = open_video(self.path)
-        self._frames = _whole(_decoded(self._container.demux(self._stream), self.path))
+        self._frames = self._pictures(self._container.demux(self._stream))
         # PyAV's own objects refer to each other in a circle, so they would be closed late.
         self._close = weakref.finalize(self, self._container.close)
 

@@ -36,7 +36,8 @@ class Signal(NamedTuple):
 
 def _signal(light: NDArray[Any], peak: float, gamma: float) -> Signal:
     """Of a display that shows peak * luminance ** gamma cd/m²."""
-    gain = _compressed(peak * _STEPS**gamma) / _WHITE / np.maximum(_STEPS, _STEPS[1])
+    luminance = np.maximum(_STEPS, _STEPS[1])
+    gain = _compressed(peak * luminance**gamma) / _WHITE / luminance
     return Signal(light.astype(np.float32), gain.astype(np.float32))
 
 
@@ -61,6 +62,9 @@ def _hlg() -> Signal:
     return _signal(light, 1000, 1.2)
 
 
+_SHOWN: NDArray[np.uint8] = np.asarray((255 * _STEPS ** (1 / _GAMMA)).round(), np.uint8)
+"""The level that shows as much light, 0..1 in as many steps."""
+
 SIGNALS = {16: _pq(), 18: _hlg()}
 """By FFmpeg's AVColorTransferCharacteristic."""
 
@@ -72,8 +76,9 @@ def to_usual_range(rgb: NDArray[np.uint16], signal: Signal) -> NDArray[np.uint8]
 
 
 def _strip_to_usual_range(rgb: NDArray[np.uint16], signal: Signal) -> NDArray[np.uint8]:
-    light = signal.light.take(rgb)
+    light = signal.light.take(rgb, mode="clip")  # every code is in the table, so no check is needed
     luminance = cv2.transform(light, _LUMINANCE)
     light *= signal.gain.take((luminance * 65535).astype(np.uint16))[..., None]
-    shown = np.clip(cv2.transform(light, _TO_BT709), 0, 1)
-    return cv2.convertScaleAbs(cv2.pow(shown, 1 / _GAMMA), alpha=255).astype(np.uint8, copy=False)
+    brightest: Any = len(_STEPS) - 1
+    shown = cv2.multiply(cv2.transform(light, _TO_BT709), brightest, dtype=cv2.CV_16U)
+    return _SHOWN.take(np.asarray(shown, np.uint16))

@@ -123,6 +123,8 @@ def as_rgb(image: Image.Image) -> NDArray[np.uint8]:
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I") or image.mode == "F":
         return np.repeat(_grey_to_8_bit(np.asarray(image))[..., None], 3, axis=2)
+    if image.mode == "P":
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
     shown = in_srgb(image)
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
         shown.putalpha(image.convert("RGBA").getchannel("A"))

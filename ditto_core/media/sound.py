@@ -44,10 +44,12 @@ _WIDE = ("s64", "s64p")
 """Integers of 64 bits, of which PyAV makes no arrays."""
 _MISSING = 0.5
 """Seconds; a track that is shorter than its file says by more than this is incomplete."""
-_JITTER = Fraction(1, 50)
+_JITTER = Fraction(1, 10)
 """Seconds by which time stamps may be off; what begins later than this follows a gap."""
 _LONGEST_GAP = 600
-"""Seconds; a longer one is taken for wrong time stamps."""
+"""Seconds; a longer one is taken for wrong time stamps, and so are gaps of more in all ..."""
+_MOSTLY_GAPS = 10
+"""... and of more times what is heard."""
 _UNTIMED = ("avi",)
 """Files without time stamps; those FFmpeg makes up for them are wrong where the bit rate varies."""
 _CODEC_FRAME = 4096
@@ -77,7 +79,7 @@ def read_audio(path: str | PathLike[str]) -> Audio:
         samples = _moved(samples, round((start - first_picture) * rate))
     if samples.shape[1] == 0:
         raise MediaError(f"The sound of {path} is empty or damaged; nothing could be decoded.")
-    return as_audio(samples, rate)
+    return as_audio(samples.clamp(-_LOUDEST, _LOUDEST), rate)  # what is damaged may be of any size
 
 
 def as_audio(samples: NDArray[Any] | Tensor, rate: int) -> Audio:
@@ -153,8 +155,8 @@ def _frames(
                 if not told:
                     _log.warning("%s: damaged parts of the sound cannot be heard (%s).", path, error.strerror)
                 told = True
-    except FFmpegError as error:
-        _log.warning("The sound of %s cannot be read to its end (%s).", path, error.strerror)
+    except (FFmpegError, IndexError) as error:  # PyAV's, of a track that appears on the way
+        _log.warning("The sound of %s cannot be read to its end (%s).", path, error)
 
 
 class _Recording:
@@ -168,6 +170,7 @@ class _Recording:
         expected = stream.duration * (stream.time_base or 0) * self.rate if stream.duration else 0
         self.buffer = torch.empty(_channels(first), int(min(expected, 3600 * self.rate)) + self.rate)
         self.count = 0
+        self.filled = 0
 
     def keep_time(self, frame: AudioFrame) -> None:
         """Fill up with silence to where `frame` begins, when sound is missing before it."""
@@ -175,10 +178,13 @@ class _Recording:
         if time is None:
             return
         gap = time - self.start - self.shift - Fraction(self.count, self.rate)
-        if abs(gap) > _LONGEST_GAP:  # the time stamps begin anew, as in files strung together
-            self.shift += gap
+        credible = max(_LONGEST_GAP * self.rate, _MOSTLY_GAPS * (self.count - self.filled)) - self.filled
+        if gap < -_LONGEST_GAP or gap * self.rate > credible:
+            self.shift += gap  # the time stamps begin anew, as in files strung together, or are wrong
         elif gap > _JITTER:
-            self._add(torch.zeros(len(self.buffer), round(gap * self.rate)))
+            silence = torch.zeros(len(self.buffer), round(gap * self.rate))
+            self.filled += silence.shape[1]
+            self._add(silence)
 
     def append(self, frame: AudioFrame) -> None:
         values = resample(_frame_samples(frame), frame.sample_rate, self.rate)
