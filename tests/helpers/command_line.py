@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,11 +12,19 @@ import pytest
 
 from ditto_core.__main__ import main
 
+_FILES = {"inference": "--source_path a --audio_path b --output_path c"}
+VIDEO_FILES = "--source_video a.mp4 --audio b.wav --output c.mp4"
+
 posix = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals and limits")
 
 
 def talk(source: Path, audio: Path, output: Path, *more: str) -> int:
     return main(["talk", "--source", str(source), "--audio", str(audio), "--output", str(output), *more])
+
+
+def command(script: str, flags: str = "") -> list[str]:
+    """What is typed for a script: its files under some names, and flags."""
+    return shlex.split(f"{script} {_FILES.get(script, VIDEO_FILES)} {flags}")
 
 
 def contents(folder: Path) -> list[str]:
