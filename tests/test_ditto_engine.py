@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -20,9 +19,7 @@ from torch import Tensor
 from ditto_core.blend.put_back import put_back
 from ditto_core.data import Audio, Frames, Keypoints, SpeechFeatures
 from ditto_core.ditto.avatar import AppearanceVolumes, DittoAvatar
-from ditto_core.ditto.checkpoints import find_checkpoints
 from ditto_core.ditto.condition import Conditioner
-from ditto_core.ditto.config import read_data
 from ditto_core.ditto.draw import CHANNELS, FPS, DittoMotion
 from ditto_core.ditto.engine import DittoEngine
 from ditto_core.ditto.stitch import LIP_POINTS, point_mask
@@ -33,7 +30,6 @@ from ditto_core.errors import EngineError, InputError, Interrupted, ModelError
 from ditto_core.host import Host
 from ditto_core.media.plot import plot_motion
 from ditto_core.media.source import as_source
-from ditto_core.models.execution import Execution
 from ditto_core.options import AvatarOptions, BlendOptions, FaceChoice, MotionOptions, StitchOptions
 from ditto_core.sequences import ComputedSequence, LazySequence
 
@@ -233,25 +229,6 @@ def test_emotion_and_reference_character_are_heeded(engine: DittoEngine, person:
     assert own.drawn_for is None
     with pytest.raises(InputError, match="no emotion 'joyful'"):
         drawn(engine, person, emo="joyful")
-
-
-def test_an_engine_with_other_data_is_not_mixed_with_its_origin(engine: DittoEngine, person: DittoAvatar):
-    for data in ({"ch_info": None}, {"overall_ctrl_info": {"delta_yaw": 3}}, {"fix_kp_cond": 7}):
-        speech = engine.with_data(data).encode_speech(sound(0.2), Host())
-        with pytest.raises(EngineError, match=r"different data, .*: DittoAvatar, SpeechFeatures"):
-            engine.sample_motion(person, speech, FEW_STEPS, Host())
-
-
-def test_an_engine_that_was_made_again_goes_on_with_what_there_is(
-    release: Path, engine: DittoEngine, person: DittoAvatar
-):
-    again = DittoEngine(find_checkpoints([release]), torch.device("cpu"), Execution("pytorch"))
-    data = read_data(engine.checkpoints.found["config"])
-    for other in (again, again.with_data(data), again.with_data(data).with_data({"delta_eye_arr": None})):
-        speech = other.encode_speech(sound(0.2), Host())
-        equal = other.config.blink_table is not None
-        with nullcontext() if equal else pytest.raises(EngineError):
-            assert len(engine.sample_motion(person, speech, FEW_STEPS, Host()).values) == 5
 
 
 def test_blinks_come_from_the_configured_table(engine: DittoEngine, person: DittoAvatar):
